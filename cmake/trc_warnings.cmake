@@ -1,0 +1,10 @@
+# Warnings for our own code, and the sanitizers of -DTRC_SANITIZE=ON.
+add_library(trc_warnings INTERFACE)
+target_compile_options(trc_warnings INTERFACE -Wall -Wextra -Wshadow -Werror=switch -Wno-missing-field-initializers)
+if(TRC_WERROR)
+  target_compile_options(trc_warnings INTERFACE -Werror)
+endif()
+if(TRC_SANITIZE)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+endif()

@@ -1,0 +1,34 @@
+// Syntax tree to typed program. The passes and their order are in pipeline.cc.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ast/nodes.h"
+#include "ast/typed_program.h"
+#include "image/program_image.h"
+#include "kernel/facts.h"
+#include "lang/builtin_spec.h"
+#include "probes/provider.h"
+#include "source/diagnostics.h"
+
+namespace trc::ast {
+
+struct AnalyseOptions {
+  std::vector<std::string> positionals;   ///< $1 …
+  probes::Scope scope;                    ///< -p / -c
+  bool unsafe = false;                    ///< --unsafe
+};
+
+struct Analysis {
+  typed::TypedProgram program;
+  image::Settings settings;               ///< from the config block and the environment (language.md §21)
+};
+
+/// Reports every mistake it finds to `diags`; nullopt when there was an error.
+std::optional<Analysis> analyse(const Program& program, const std::vector<const SourceFile*>& files, const lang::Catalogue& catalogue,
+                                const kernel::Facts& facts, const AnalyseOptions& options, Diagnostics& diags);
+
+}  // namespace trc::ast

@@ -1,0 +1,156 @@
+// What code generation consumes: names are gone, every value has its final type, maps and events are numbered. Built by
+// ast/passes, printed by dump() for -d typed.
+//
+// Conventions
+// - Integers, bools and pointers are computed as 64-bit values; Value::type gives the width they are stored with.
+//   Arithmetic operands are already converted to 64 bits by explicit Convert nodes where they were narrower.
+// - Strings, tuples, arrays, structs, stacks, symbols and timestamps are "in memory": code generation passes their address.
+// - Evaluation is left to right. Values have no side effects except through Sequence, Increment and MapDelete.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "lang/context.h"
+#include "lang/event.h"
+#include "lang/type.h"
+#include "source/source_file.h"
+
+namespace trc::typed {
+
+using SlotId = std::uint32_t;   // index into Program::slots
+using MapId = std::uint32_t;    // index into TypedProgram::maps
+using EventId = std::uint32_t;  // index into TypedProgram::events
+
+struct Value;
+using ValuePtr = std::unique_ptr<Value>;
+struct Statement;
+using Statements = std::vector<Statement>;
+
+enum class UnaryOp : std::uint8_t { Not, BitNot, Negate, ByteSwap };
+enum class BinaryOp : std::uint8_t { Add, Subtract, Multiply, DivideUnsigned, DivideSigned, ModuloUnsigned, ModuloSigned, And, Or, Xor,
+                                     ShiftLeft, ShiftRightLogical, ShiftRightArithmetic, Equal, NotEqual, LessUnsigned, LessSigned,
+                                     LessEqualUnsigned, LessEqualSigned };  // greater: swapped by the pass, which keeps evaluation order
+
+/// Constants the runner fills in before loading (frozen read-only data: the verifier knows their value).
+enum class RuntimeConstant : std::uint8_t { TargetPid /* -p, else 0 */, ChildPid /* -c, else 0 */, CpuCount /* possible CPUs */,
+                                            StartNs /* boot clock at start, for elapsed */ };
+
+// ---- values ----
+struct Constant { std::uint64_t bits = 0; };
+struct StringConstant { std::string bytes; };                      // type String: padded with NUL up to the capacity
+struct LoadSlot { SlotId slot = 0; };
+struct ReadContext { lang::ContextValue value; };                  // a value that the context offers
+struct Runtime { RuntimeConstant which; };
+struct CallHelper { int helper = 0; std::vector<ValuePtr> args; }; // kernel helper with scalar arguments, scalar result (enum bpf_func_id)
+struct CallStdlib { std::string symbol; std::vector<ValuePtr> args; };  // function of src/stdlib/*.bpf.c, scalar result
+struct Comm {};                                                    // type string[16]
+struct ProbeId {};                                                 // type ProbeName: which attach point fired
+struct Unary { UnaryOp op; ValuePtr operand; };
+struct Binary { BinaryOp op; ValuePtr left, right; };              // division by zero: result 1 and a RuntimeError event
+struct Logical { bool is_and = true; ValuePtr left, right; };      // short-circuit, type Bool
+struct Select { ValuePtr condition, then, otherwise; };            // lazy; then == nullptr: condition's own value when non-zero
+struct Convert { ValuePtr operand; };                              // to Value::type: width and sign, int<->bool, int<->pointer, string to larger string,
+                                                                   // tuple to tuple of wider elements
+struct CompareStrings { ValuePtr left, right; bool negate = false; std::uint32_t limit = 0; };  // up to NUL; limit != 0: strncmp of so many bytes
+struct CompareMemory { ValuePtr left, right; bool negate = false; };    // tuples, arrays: same type, bytewise over their fields
+struct Dereference { ValuePtr address; };                          // reads Value::type from address->type.space
+struct ReadString { ValuePtr address; ValuePtr length; };          // type String; length may be null; counts the NUL
+struct ReadBuffer { ValuePtr address; ValuePtr length; };          // type Buffer; length may be null
+struct StringLength { ValuePtr string; };
+struct MakeTuple { std::vector<ValuePtr> elements; };              // Tuple or Record; padding bytes are zero
+struct Member { ValuePtr base; std::uint32_t field = 0; };         // of an in-memory tuple, record or struct value
+struct Element { ValuePtr base, index; };                          // of an in-memory array; out of range: 0 and a RuntimeError event
+struct MapGet { MapId map = 0; ValuePtr key; };                    // key null for scalar maps; missing: zero value
+struct MapGetAggregate { MapId map = 0; ValuePtr key; };           // count, sum, min, max, avg over all CPUs as integer
+struct MapHas { MapId map = 0; ValuePtr key; };
+struct MapDelete { MapId map = 0; ValuePtr key; };                 // Bool: it existed
+struct MapLength { MapId map = 0; };
+struct IncrementSlot { SlotId slot = 0; std::int64_t delta = 1; bool want_old = false; };
+struct IncrementMap { MapId map = 0; ValuePtr key; std::int64_t delta = 1; bool want_old = false; };  // atomic add
+struct CaptureStack {};                                            // Value::type is KernelStack/UserStack with limit in count
+struct StackLength { bool user = false; std::uint32_t limit = lang::kDefaultStackLimit; };  // counts frames, stores nothing
+struct MakeSymbol { ValuePtr address; };                           // KernelSymbol / UserSymbol (current pid)
+struct MakeTimestamp { ValuePtr ns; std::uint32_t clock = 0; };    // lang Timestamp; clock: 0 boot, 1 monotonic, 2 tai
+struct Sequence { Statements before; ValuePtr value; };            // block expression
+
+struct Value {
+  lang::Type type;
+  Span span;
+  std::variant<Constant, StringConstant, LoadSlot, ReadContext, Runtime, CallHelper, CallStdlib, Comm, ProbeId, Unary, Binary, Logical,
+               Select, Convert, CompareStrings, CompareMemory, Dereference, ReadString, ReadBuffer, StringLength, MakeTuple, Member,
+               Element, MapGet, MapGetAggregate, MapHas, MapDelete, MapLength, IncrementSlot, IncrementMap, CaptureStack, StackLength,
+               MakeSymbol, MakeTimestamp, Sequence>
+      op;
+};
+
+// ---- statements ----
+struct Evaluate { ValuePtr value; };
+struct StoreSlot { SlotId slot = 0; ValuePtr value; };             // value already has the slot's type
+struct ZeroSlot { SlotId slot = 0; };                              // let without initialiser
+struct MapSet { MapId map = 0; ValuePtr key, value; };             // value already has the map's value type
+struct MapAdd { MapId map = 0; ValuePtr key, delta; };             // @m += e on 8-byte integers: atomic
+struct MapAggregate { MapId map = 0; ValuePtr key, argument; };    // count: argument null. Kind and bounds: the map's value type
+struct Emit { EventId event = 0; std::vector<ValuePtr> fields; };  // fields in the order of the schema, already of its types
+struct EmitJoin { EventId event = 0; ValuePtr array; };            // array: address of char*[] in address->type.space
+struct If { ValuePtr condition; Statements then, otherwise; };
+struct While { ValuePtr condition; Statements body; };
+struct ForRange { SlotId variable = 0; ValuePtr from, to; Statements body; };   // int64, to exclusive
+struct ForMap { SlotId variable = 0; MapId map = 0; Statements body; };         // variable: tuple (key, value); aggregates as integers
+struct Break {};
+struct Continue {};
+struct Return { ValuePtr value; };                                 // null: the default of the program kind
+
+struct Statement {
+  Span span;
+  std::variant<Evaluate, StoreSlot, ZeroSlot, MapSet, MapAdd, MapAggregate, Emit, EmitJoin, If, While, ForRange, ForMap, Break, Continue, Return> op;
+};
+
+// ---- the program ----
+struct Map {
+  std::string name;              // with '@': "@", "@x"
+  std::optional<lang::Type> key; // none: scalar
+  lang::Type value;
+  std::uint32_t max_entries = 0; // keyed maps
+  bool lru = false;
+  bool per_cpu = false;          // as declared or as the value asks for
+  Span span;                     // first use
+};
+
+/// One BPF program: one block compiled for one context. A block whose attach points offer different contexts becomes several.
+struct Program {
+  std::string name;              // symbol in the object: "probe_3"
+  std::uint32_t probe = 0;       // index into TypedProgram::probes
+  lang::Context context;
+  std::vector<lang::Type> slots; // scratch variables
+  Statements body;               // predicate and pid filter included as If
+};
+
+/// One attach point of one program as the script has it, before wildcards meet a running system.
+struct ProbeSpec {
+  std::string provider;          // "uprobe"
+  std::string text;              // canonical: "uprobe:python3:*"
+  std::uint32_t program = 0;     // index into TypedProgram::programs
+  bool needs_cookie = false;     // the body asks which attach point fired
+  Span span;
+};
+
+struct TypedProgram {
+  std::vector<Map> maps;
+  std::vector<lang::EventSchema> events;
+  std::vector<Program> programs;
+  std::vector<ProbeSpec> probes;           // in order of the script
+  std::vector<const SourceFile*> files;    // for line info
+  std::string license = "GPL";
+  std::uint32_t max_strlen = 1024;
+  std::uint32_t on_stack_limit = 64;       // larger values live in claimed scratch memory
+  std::uint32_t ring_bytes = 0;            // 0: the runner chooses
+};
+
+std::string dump(const TypedProgram& program);
+
+}  // namespace trc::typed

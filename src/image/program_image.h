@@ -1,0 +1,134 @@
+// Everything the runner needs of a compiled script: the one seam between compiling and running. Saved and loaded by
+// image/save.cc and image/load.cc (cereal, versioned; a file is treated as hostile).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "lang/context.h"
+#include "lang/event.h"
+#include "lang/type.h"
+
+namespace trc::image {
+
+inline constexpr std::uint32_t kFormatVersion = 1;
+
+enum class MapRole : std::uint8_t {
+  User,      ///< a map of the script
+  Ring,      ///< BPF_MAP_TYPE_RINGBUF that carries the events
+  Loss,      ///< per-CPU array of LossCounters, one element per program
+  Stacks,    ///< hash {u64 low, u64 high} -> {u32 n, u32 zero, u64 frames[limit]}; see lang/type.h
+  Scratch,   ///< claimed scratch memory, see stdlib/scratch.bpf.c
+  Internal,  ///< anything else code generation needs; the runner only creates it
+};
+
+/// How many times something was lost, by cause; element of the Loss map, one copy per CPU.
+struct LossCounters {
+  std::uint64_t ring_full = 0;      ///< event records that found no room
+  std::uint64_t map_full = 0;       ///< map updates refused with E2BIG or ENOMEM
+  std::uint64_t scratch_busy = 0;   ///< runs given up because no scratch slot was free
+  std::uint64_t stacks_full = 0;    ///< stacks that found no room in the stacks map
+  std::uint64_t helper_failed = 0;  ///< other helper failures (their first occurrence is sent as HelperError)
+};
+
+/// Layout of a User map's value: [state or value][padding to 8][u64 presence if presence_offset != kNoPresence].
+/// Scalar maps are arrays of one element; presence is non-zero once the script has stored something.
+inline constexpr std::uint32_t kNoPresence = 0xffffffff;
+
+struct MapEntry {
+  std::string name;                 ///< of the map in the object (".maps" symbol); BPF names are cut by the loader, not here
+  std::string script_name;          ///< "@x" for role User
+  MapRole role = MapRole::Internal;
+  std::uint32_t bpf_type = 0;       ///< enum bpf_map_type
+  std::uint32_t key_size = 0;       ///< bytes
+  std::uint32_t value_size = 0;     ///< bytes of one copy
+  std::uint32_t max_entries = 0;    ///< Ring: bytes
+  std::uint32_t flags = 0;          ///< BPF_F_…
+  bool per_cpu = false;             ///< reads give one copy per possible CPU
+  bool has_key = false;             ///< User: keyed by the script
+  lang::Type key;                   ///< User
+  lang::Type value;                 ///< User; Stacks: the stack type (limit in count)
+  std::uint32_t presence_offset = kNoPresence;
+  template <class Archive>
+  void serialize(Archive& ar) {
+    ar(name, script_name, role, bpf_type, key_size, value_size, max_entries, flags, per_cpu, has_key, key, value, presence_offset);
+  }
+};
+
+/// One BPF program of the object.
+struct ProgramEntry {
+  std::string name;                 ///< function symbol in the object
+  lang::ProgramKind kind = lang::ProgramKind::TestRun;
+  bool uses_cookie = false;         ///< asks bpf_get_attach_cookie which attach point fired
+  bool is_return = false;           ///< uretprobe
+  Span span;
+  template <class Archive>
+  void serialize(Archive& ar) { ar(name, kind, uses_cookie, is_return, span); }
+};
+
+/// One attach point of the script; its index is its id. A wildcard, or a target found only when it runs, gets further ids from the
+/// runner as it expands (the cookie carries the id).
+struct ProbeEntry {
+  std::string provider;
+  std::string text;                 ///< canonical, as `probe` prints it when it stands for one place
+  std::uint32_t program = 0;        ///< index into programs
+  Span span;
+  template <class Archive>
+  void serialize(Archive& ar) { ar(provider, text, program, span); }
+};
+
+/// Where a program's instruction came from, for verifier refusals; and the sources themselves, for run-time messages.
+struct SourceText {
+  std::string name, text;
+  template <class Archive>
+  void serialize(Archive& ar) { ar(name, text); }
+};
+
+/// Settings of the script that the runner obeys.
+struct Settings {
+  std::uint32_t max_strlen = 1024;
+  bool print_maps_on_exit = true;
+  std::string str_trunc_trailer = "..";
+  std::string stack_mode = "bpftrace";
+  std::string missing_probes = "error";   ///< error, warn, ignore
+  bool cpp_demangle = true;
+  std::uint32_t ring_pages = 0;           ///< 0: chosen by the runner
+  std::uint32_t max_probes = 0;           ///< 0: no limit of ours
+  template <class Archive>
+  void serialize(Archive& ar) {
+    ar(max_strlen, print_maps_on_exit, str_trunc_trailer, stack_mode, missing_probes, cpp_demangle, ring_pages, max_probes);
+  }
+};
+
+/// Names of the read-only variables that the runner fills in before loading (typed::RuntimeConstant), all u64 in ".rodata".
+struct RuntimeConstantEntry {
+  std::uint8_t which = 0;           ///< typed::RuntimeConstant
+  std::string symbol;               ///< variable in the object
+  std::uint32_t offset = 0;         ///< bytes into the ".rodata" section
+  template <class Archive>
+  void serialize(Archive& ar) { ar(which, symbol, offset); }
+};
+
+struct ProgramImage {
+  std::string object;               ///< ELF bytes of the BPF object
+  std::vector<MapEntry> maps;
+  std::vector<ProgramEntry> programs;
+  std::vector<ProbeEntry> probes;
+  std::vector<lang::EventSchema> events;
+  std::vector<RuntimeConstantEntry> constants;
+  std::vector<SourceText> sources;
+  std::vector<std::uint32_t> helpers;   ///< kernel helpers the programs call (enum bpf_func_id), sorted
+  Settings settings;
+  template <class Archive>
+  void serialize(Archive& ar) { ar(object, maps, programs, probes, events, constants, sources, helpers, settings); }
+};
+
+/// Header (magic, version, fingerprint of the type and action lists, architecture, size), then the archive.
+std::string save(const ProgramImage& image);
+/// Refuses other versions, architectures and damaged files with a message that says which; never trusts a count or an offset.
+Result<ProgramImage> load(std::string_view bytes);
+
+}  // namespace trc::image

@@ -1,0 +1,55 @@
+// What the running kernel and this process may do, read once and only when asked for; replaced by a fake in tests.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace trc::kernel {
+
+/// One field of a trace event, from the tracefs `format` file.
+struct TracepointField {
+  std::string name;
+  std::string type;        ///< as written: "const char *", "int", "char[16]", "__data_loc char[]"
+  std::uint32_t offset = 0;
+  std::uint32_t size = 0;
+  bool is_signed = false;
+};
+struct TracepointFormat {
+  std::uint32_t id = 0;
+  std::vector<TracepointField> fields;  ///< without common_*
+};
+
+enum class Feature : std::uint8_t { UprobeMulti, RingBuffer, TracepointCookie, RawTracepointCookie, BtfVmlinux };
+
+class Facts {
+ public:
+  virtual ~Facts() = default;
+  /// Directory with events/, mounted privately when needed and allowed; the error says why not and how.
+  virtual Result<std::string> tracefs() const = 0;
+  /// "category/event" pairs; from tracefs.
+  virtual Result<std::vector<std::string>> tracepoints() const = 0;
+  virtual Result<TracepointFormat> tracepoint(const std::string& category, const std::string& event) const = 0;
+  /// Names of raw tracepoints (from tracefs or BTF "btf_trace_*").
+  virtual Result<std::vector<std::string>> raw_tracepoints() const = 0;
+  /// Number of arguments of a raw tracepoint, from BTF.
+  virtual Result<std::uint32_t> raw_tracepoint_arguments(const std::string& name) const = 0;
+  virtual bool has(Feature feature) const = 0;
+  virtual std::uint32_t possible_cpus() const = 0;
+  virtual std::vector<std::uint32_t> online_cpus() const = 0;
+  /// /proc/sys/kernel/perf_event_max_sample_rate.
+  virtual std::uint64_t max_sample_rate() const = 0;
+  virtual bool in_initial_pid_namespace() const = 0;
+};
+
+/// The real one.
+Facts& system_facts();
+
+/// What stands in the way of tracing at all: missing capabilities (each named), lockdown. Ok when nothing does.
+Result<> check_privileges();
+
+}  // namespace trc::kernel

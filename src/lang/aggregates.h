@@ -1,0 +1,33 @@
+// The aggregates (count, sum, hist, …): how their state lies in a map value, how the copies of the CPUs become one.
+// Read by code generation (which updates the state in the kernel) and by the runner (which merges and prints it).
+// Layout of the state, all u64/s64 in native byte order:
+//   count  { n }                    sum    { total }
+//   min    { value, is_set }        max    { value, is_set }
+//   avg    { total, count }         stats  { total, count }
+//   hist   { bucket[histogram_buckets(bits)] }            bucket numbers as in bucket_of()
+//   lhist  { underflow, bucket[(high-low+step-1)/step], overflow }
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "lang/type.h"
+
+namespace trc::lang {
+
+/// Bytes of one CPU's state.
+std::uint32_t aggregate_size(const Type& type);
+
+/// hist: number of buckets with `bits` sub-bucket bits for 64-bit values: negative, then 2^(bits+1) single integers, …
+std::uint32_t histogram_buckets(std::uint32_t bits);
+/// hist: bucket number of a value (output.md §4.1).
+std::uint32_t bucket_of(std::int64_t value, std::uint32_t bits);
+/// lhist: number of linear buckets between the underflow and the overflow one.
+std::uint32_t linear_buckets(const Type& type);
+
+/// The state over all CPUs, as s64/u64 words: same layout as one CPU's state.
+std::vector<std::uint64_t> merge(const Type& type, const std::vector<std::span<const std::byte>>& per_cpu);
+
+}  // namespace trc::lang

@@ -1,0 +1,58 @@
+// What a probe offers its body, as data: where each argument lies. Filled in by a provider, read by the checker (names and
+// types) and by code generation (one routine reads every kind of place).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "lang/type.h"
+
+namespace trc::lang {
+
+/// The kind of BPF program a body becomes; decides what its first argument (the context) is.
+enum class ProgramKind : std::uint8_t {
+  TestRun,        ///< begin, end: raw_tracepoint program run once by BPF_PROG_TEST_RUN; context unused
+  UserProbe,      ///< uprobe, uretprobe, usdt: struct pt_regs* (program type kprobe; multi link where the kernel has it)
+  Tracepoint,     ///< pointer to the trace record
+  RawTracepoint,  ///< u64 args[]
+  PerfEvent,      ///< struct bpf_perf_event_data* (regs first)
+};
+
+/// A value in the saved user registers (struct pt_regs at the context's start), `offset` in bytes into pt_regs.
+struct RegisterSource { std::uint16_t offset; };
+/// A value in the memory the context points to (tracepoint record, raw tracepoint argument array).
+struct ContextSource { std::uint32_t offset; };
+/// A string or array whose (u32: length<<16 | offset) locator lies at `offset` in the trace record (__data_loc).
+struct DataLocSource { std::uint32_t offset; };
+/// A USDT operand: constant, register, or memory at base register + displacement (+ index register * scale), read from user memory.
+struct UsdtSource {
+  enum class Mode : std::uint8_t { Constant, Register, Memory } mode;
+  std::int64_t constant_or_displacement = 0;
+  std::uint16_t base_register = 0;               ///< byte offset into pt_regs
+  std::uint16_t index_register = 0xffff;         ///< byte offset into pt_regs; 0xffff: none
+  std::uint8_t scale = 1;
+};
+using ValueSource = std::variant<RegisterSource, ContextSource, DataLocSource, UsdtSource>;
+
+/// One readable value of the context. `type` says how many bytes and which sign; a String or Array type is read in place.
+struct ContextValue {
+  std::string name;  ///< "args" member name; empty for positional ones
+  Type type;
+  ValueSource source;
+};
+
+struct Context {
+  ProgramKind kind = ProgramKind::TestRun;
+  std::vector<ContextValue> positional;          ///< arg0, arg1, …
+  std::vector<ContextValue> named;               ///< members of `args`
+  std::optional<ContextValue> return_value;      ///< retval
+  AddressSpace space = AddressSpace::None;       ///< of pointers that come from this context
+  bool has_registers = false;                    ///< reg(), user or kernel registers of the interrupted code at hand
+  bool has_function = false;                     ///< func
+  std::string why_no_args;                       ///< said when `args` is asked for and named is empty
+};
+
+}  // namespace trc::lang

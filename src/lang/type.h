@@ -1,0 +1,96 @@
+// The type of a value: what the checker infers, what code generation lays out, what the runner decodes and prints.
+// Plain data, copied freely, serialised into the program image.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace trc::lang {
+
+enum class TypeKind : std::uint8_t {
+#define TRC_TYPE(kind, name) kind,
+#include "lang/types.def"
+#undef TRC_TYPE
+};
+
+/// Which memory a pointer points into; decides the helper that reads through it.
+enum class AddressSpace : std::uint8_t { None, Kernel, User, Bpf };
+
+struct Field;
+
+struct Type {
+  TypeKind kind = TypeKind::None;
+  bool is_signed = false;                       ///< Integer; Sum/Min/Max/Avg/Stats: of the argument
+  AddressSpace space = AddressSpace::None;      ///< Pointer: of what it points to. Struct reached by pointer: where it lies
+  std::uint32_t size = 0;                       ///< bytes as stored in maps and events, padding included
+  std::uint32_t align = 1;                      ///< bytes
+  std::uint32_t count = 0;                      ///< Array: elements; stacks: frame limit; Histogram: sub-bucket bits
+  std::int64_t low = 0, high = 0, step = 0;     ///< LinearHistogram bounds
+  std::string name;                             ///< Struct: tag; Timestamp: strftime format; stacks: mode ("" = default)
+  std::vector<Field> fields;                    ///< Tuple, Record, Struct: members; Array: one, the element; Pointer: one, the pointee
+
+  bool is(TypeKind k) const { return kind == k; }
+  bool is_integer() const { return kind == TypeKind::Integer; }
+  bool is_string() const { return kind == TypeKind::String; }
+  bool is_stack() const { return kind == TypeKind::KernelStack || kind == TypeKind::UserStack; }
+  bool is_aggregate() const { return kind >= TypeKind::Count && kind <= TypeKind::LinearHistogram; }
+  const Type& element() const;                  ///< Array element or Pointer pointee
+};
+
+struct Field {
+  std::string name;          ///< empty for tuple elements
+  Type type;
+  std::uint32_t offset = 0;  ///< bytes from the start of the whole
+  std::uint8_t bit_offset = 0, bit_size = 0;  ///< bit fields: inside the storage unit at `offset`; bit_size 0: no bit field
+};
+
+inline const Type& Type::element() const { return fields.front().type; }
+
+bool operator==(const Type& a, const Type& b);
+inline bool operator!=(const Type& a, const Type& b) { return !(a == b); }
+
+// ---- makers; they fill in size and alignment ----
+Type make_void();
+Type make_bool();
+Type make_integer(unsigned bits, bool is_signed);
+inline Type make_int64() { return make_integer(64, true); }
+inline Type make_uint64() { return make_integer(64, false); }
+Type make_string(std::uint32_t capacity);               ///< capacity in bytes, NUL included
+Type make_buffer(std::uint32_t capacity);               ///< size = capacity + 4
+Type make_pointer(Type pointee, AddressSpace space);
+Type make_array(Type element, std::uint32_t count);
+Type make_tuple(std::vector<Type> elements);            ///< C layout with padding
+Type make_record(std::vector<Field> named);             ///< offsets are computed here
+Type make_timestamp(std::string format);                ///< 16 bytes: u64 ns, u32 clock (TimestampClock), u32 zero
+Type make_stack(bool user, std::uint32_t frame_limit, std::string mode);
+Type make_symbol(bool user);                            ///< ksym: u64 address; usym: u64 address, u32 pid, u32 zero
+Type make_probe_name();                                 ///< u64 id
+/// Count, Sum, Min, Max, Avg, Stats. Sizes: see lang/aggregates.h.
+Type make_aggregate(TypeKind kind, bool is_signed);
+Type make_histogram(std::uint32_t bits);
+Type make_linear_histogram(std::int64_t low, std::int64_t high, std::int64_t step);
+
+/// As diagnostics and typeof print it: "int64", "string[16]", "(int64,string[4])", "count_t".
+std::string type_name(const Type& type);
+
+// Stack values. A stack is stored once in the stacks map of its (user, limit) pair; the value names it by content:
+//   kstack_t: u64 hash_low, u64 hash_high                     (16 bytes)
+//   ustack_t: u64 hash_low, u64 hash_high, u32 pid, u32 zero  (24 bytes)
+// A hash of 0,0 is the empty stack.
+inline constexpr std::uint32_t kDefaultStackLimit = 127;
+inline constexpr std::uint32_t kMaxStackLimit = 1024;
+
+template <class Archive>
+void serialize(Archive& ar, Field& f);
+template <class Archive>
+void serialize(Archive& ar, Type& t) {
+  ar(t.kind, t.is_signed, t.space, t.size, t.align, t.count, t.low, t.high, t.step, t.name, t.fields);
+}
+template <class Archive>
+void serialize(Archive& ar, Field& f) {
+  ar(f.name, f.type, f.offset, f.bit_offset, f.bit_size);
+}
+
+}  // namespace trc::lang

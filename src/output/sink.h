@@ -1,0 +1,44 @@
+// Who prints. One class per format, one row in formats.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/owned.h"
+#include "base/result.h"
+#include "output/value.h"
+
+namespace trc::output {
+
+/// When buffered text goes out: Line also flushes when the ring buffer has been drained.
+enum class Buffering : std::uint8_t { Line, Full, None };
+
+/// Where an error or warning of a run came from; rendered position and source line, empty when unknown.
+struct Origin { std::string position, source_line, underline; };
+
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual void attached(std::size_t probes) = 0;                ///< "Attached N probes" (stderr in text mode; a line in JSON)
+  virtual void text(std::string_view formatted) = 0;            ///< printf
+  virtual void value(const Value& value) = 0;                   ///< print(x)
+  virtual void map(const MapDump& map) = 0;                     ///< print(@m), and maps at exit
+  virtual void map_value(std::string_view name, const Value& value) = 0;  ///< print of a scalar map's captured value: "@x: v"
+  virtual void time(std::string_view text) = 0;
+  virtual void join(std::string_view text) = 0;                 ///< without the newline
+  virtual void lost(std::uint64_t events) = 0;                  ///< one detected batch
+  virtual void error(const Origin& at, std::string_view message, std::string_view helper, std::int64_t code) = 0;  ///< helper may be empty
+  virtual void end_of_run() = 0;                                ///< before the maps at exit: the two newlines in text mode
+  virtual void flush() = 0;                                     ///< the ring is drained, or the run ends
+  virtual Result<> finish() = 0;                                ///< a write that failed (disk full, closed pipe) shows here at the latest
+};
+
+struct SinkOptions { int fd = 1; Buffering buffering = Buffering::Line; bool quiet = false; std::string trailer = ".."; };
+struct Format { std::string_view name, doc; std::unique_ptr<Sink> (*make)(const SinkOptions&); };
+std::span<const Format> formats();
+const Format* find_format(std::string_view name);
+
+}  // namespace trc::output

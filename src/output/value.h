@@ -1,0 +1,47 @@
+// What is printed: decoded values, independent of BPF and of the output format.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "lang/type.h"
+
+namespace trc::output {
+
+struct Value;
+
+struct Histogram {
+  struct Bucket { std::string label; std::uint64_t count = 0; std::optional<std::int64_t> min, max; };  // min/max: inclusive bounds, for JSON
+  std::vector<Bucket> buckets;   // first non-empty to last non-empty
+};
+struct StatsValue { std::uint64_t count = 0; std::int64_t average = 0, total = 0; bool is_signed = true; };
+struct Sequence { std::vector<Value> elements; };                                  // tuple or array
+struct Fields { std::vector<std::pair<std::string, Value>> members; };             // record, struct
+struct Bytes { std::string bytes; };                                               // buffer
+struct Pointer { std::uint64_t address = 0; };
+struct Text { std::string text; bool truncated = false; };                         // string, symbol, stack, timestamp, probe name …
+
+struct Value {
+  lang::TypeKind kind = lang::TypeKind::None;
+  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, Pointer, Text, Bytes, Sequence, Fields, StatsValue, std::shared_ptr<Histogram>> data;
+};
+
+/// One map as it is printed: entries already sorted and cut.
+struct MapDump {
+  std::string name;                                     // "@x"
+  bool has_key = false;
+  lang::TypeKind value_kind = lang::TypeKind::None;     // tells hist, stats … apart in JSON
+  std::vector<std::pair<Value, Value>> entries;         // key (None for scalar), value
+};
+
+/// As text (output.md §2); `trailer` marks truncated strings.
+std::string to_text(const Value& value, std::string_view trailer = "..");
+/// As a map key: the outermost tuple parentheses removed.
+std::string key_to_text(const Value& value, std::string_view trailer = "..");
+
+}  // namespace trc::output

@@ -1,0 +1,22 @@
+// Text to syntax tree. The only thing the rest of trc knows of flex and bison.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ast/nodes.h"
+#include "source/diagnostics.h"
+
+namespace trc::parser {
+
+struct ParseOptions {
+  /// Positional parameters, replaced textually inside attach points ($1, …); an unset one becomes empty.
+  std::vector<std::string> positionals;
+  /// Index of the file, put into every Span.
+  std::uint32_t file_index = 0;
+};
+
+/// Parses a whole script. Syntax errors go to `diags` (several per run); what could be parsed is returned all the same.
+ast::Program parse(const SourceFile& file, const ParseOptions& options, Diagnostics& diags);
+
+}  // namespace trc::parser

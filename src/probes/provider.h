@@ -1,0 +1,114 @@
+// A probe type. Everything about one provider stands in one file of this folder plus one line in registry.cc: its grammar, what its
+// probes offer a body, what they match, and how the engine is to attach them. Providers say what to attach as data (AttachSpec); they
+// know no libbpf, so another engine can carry it out.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "kernel/facts.h"
+#include "lang/context.h"
+
+namespace trc::probes {
+
+/// A parsed attach point.
+struct Target {
+  std::string provider;               ///< canonical provider name
+  std::vector<std::string> fields;    ///< what followed the provider, split at ':' outside quotes, unquoted
+  std::string text;                   ///< canonical text: "uprobe:/bin/bash:readline"
+};
+
+/// What to attach, as the engine understands it. `id` is the attach point id that the program sees as its cookie.
+struct RunOnce { bool at_end = false; };
+struct UserSite {
+  std::uint64_t offset = 0;           ///< bytes into the file
+  std::uint64_t semaphore = 0;        ///< file offset of the USDT reference counter, 0: none
+  std::string name;                   ///< full attach point text of this site, what `probe` prints
+  std::string function;               ///< symbol, for messages
+};
+struct UserProbes {
+  std::string path;                   ///< the ELF file
+  std::vector<UserSite> sites;
+  bool is_return = false;
+  std::int32_t pid = -1;              ///< -1: every process
+};
+struct TracepointAttach { std::string category, event; std::uint32_t id = 0; };
+struct RawTracepointAttach { std::string event; };
+struct PerfEventAttach {
+  std::uint32_t type = 0;             ///< PERF_TYPE_*
+  std::uint64_t config = 0;           ///< PERF_COUNT_*
+  std::uint64_t period = 0;           ///< events or ns per sample, when frequency == 0
+  std::uint64_t frequency = 0;        ///< samples a second
+  bool every_cpu = true;              ///< false: one CPU only (interval)
+  std::int32_t pid = -1;
+};
+struct AttachSpec {
+  std::string name;                   ///< full attach point text
+  std::variant<RunOnce, UserProbes, TracepointAttach, RawTracepointAttach, PerfEventAttach> how;
+};
+
+/// What the process options of this run say about whom to trace.
+struct Scope {
+  std::int32_t pid = -1;              ///< -p, or the -c child; -1: none
+  bool is_child = false;              ///< pid is the -c child
+  std::string command_path;           ///< -c: file that will be executed first ("" without -c), for bare names
+};
+
+/// How -p restricts a provider (language.md §16.1).
+enum class PidScope : std::uint8_t { None, Attach, Filter };
+
+/// A target that cannot be found yet but may appear when the -c command runs: the runner asks again at each exec (see Follow).
+struct Deferred { std::string bare_name; };
+
+/// What one attach point comes to, for one scope.
+struct Expansion {
+  std::vector<AttachSpec> specs;      ///< empty if deferred
+  std::optional<Deferred> deferred;
+  std::vector<std::string> notes;     ///< for the user, e.g. "python3: 1 function in /…/python3.11, 1,444 in /…/libpython3.11.so.1.0"
+  std::size_t skipped = 0;            ///< functions a wildcard passed over because they cannot be probed
+};
+
+/// Attach points of one block that share a context, and so one program.
+struct ContextGroup { lang::Context context; std::vector<Target> targets; bool needs_cookie = false; };
+
+class Provider {
+ public:
+  virtual ~Provider() = default;
+  virtual std::string_view name() const = 0;
+  virtual std::span<const std::string_view> aliases() const { return {}; }
+  virtual PidScope pid_scope() const { return PidScope::None; }
+  virtual std::string_view doc() const = 0;       ///< one line, for --help and the manual
+  virtual std::string_view example() const = 0;   ///< an attach point
+
+  /// Checks the form only. The error is one sentence; hints as Error::hint.
+  virtual Result<Target> parse(const std::vector<std::string>& fields) const = 0;
+  /// The contexts a target offers: one for most, several when matches differ (tracepoint wildcards, USDT sites).
+  /// Needs the target to exist, unless it may be deferred. Error: no match, with the nearest names as a hint.
+  virtual Result<std::vector<ContextGroup>> contexts(const Target& target, const kernel::Facts& facts, const Scope& scope,
+                                                     bool needs_args) const = 0;
+  /// What to attach now. Called by the runner (again for each new process when following a command).
+  virtual Result<Expansion> expand(const Target& target, const kernel::Facts& facts, const Scope& scope) const = 0;
+  /// A user target only: does executing `exe` (real path) under the name `argv0_base` make this target attachable there?
+  virtual bool wants_exec(const Target&, const std::string& /*exe*/, const std::vector<std::string>& /*names*/) const { return false; }
+  /// Names for -l, full attach points.
+  virtual Result<std::vector<std::string>> list(const Target& target, const kernel::Facts& facts, const Scope& scope) const = 0;
+};
+
+/// The providers, in the order of registry.cc.
+std::span<const Provider* const> registry();
+/// By exact name or alias (case-insensitive but for "u" and "U"); null if there is none.
+const Provider* find_provider(std::string_view name);
+
+/// Splits raw attach-point text at ':' outside quotes, unquotes, finds the provider, lets it parse. Errors: unknown provider (with the
+/// nearest), wrong form.
+struct ParsedTarget { const Provider* provider; Target target; };
+Result<ParsedTarget> parse_attach_point(std::string_view text, const Scope& scope);
+
+}  // namespace trc::probes

@@ -1,0 +1,74 @@
+// What is wrong with the user's program: one Diagnostic is one report, with a code from diagnostics.def, a place,
+// notes at other places and a hint. Passes report and carry on; the command line prints all of them at once.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "source/source_file.h"
+
+namespace trc {
+
+enum class Severity : unsigned char { Error, Warning };
+
+/// One enumerator per row of source/diagnostics.def.
+enum class Diag : unsigned short {
+#define TRC_DIAG(code, severity, slug) code,
+#include "source/diagnostics.def"
+#undef TRC_DIAG
+};
+
+Severity severity_of(Diag code);
+/// The stable short name of a code, e.g. "unknown-function"; also the folder of its test in tests/check.
+const char* slug_of(Diag code);
+
+struct Note {
+  Span span;
+  std::string text;
+};
+
+struct Diagnostic {
+  Diag code;
+  Span span;
+  std::string message;  // one sentence, no full stop
+  std::vector<Note> notes;
+  std::string hint;     // what to do; empty if there is nothing to say
+
+  Diagnostic& with_note(Span at, std::string text) {
+    notes.push_back({at, std::move(text)});
+    return *this;
+  }
+  Diagnostic& with_hint(std::string text) {
+    hint = std::move(text);
+    return *this;
+  }
+};
+
+/// The collection of one run. Two reports of the same code at the same place with the same words are kept once.
+class Diagnostics {
+ public:
+  /// The reference stays valid until the next report.
+  Diagnostic& report(Diag code, Span span, std::string message);
+  /// No errors (warnings allowed).
+  bool ok() const { return errors_ == 0; }
+  const std::vector<Diagnostic>& all() const { return all_; }
+
+ private:
+  std::vector<Diagnostic> all_;
+  std::size_t errors_ = 0;
+  Diagnostic duplicate_;  // where a repeated report goes
+};
+
+/// The text form: "FILE:L:C-E: ERROR: message", the source line, an underline of '~', "HINT: …".
+/// All errors first, then all warnings, each in source order. `color` adds ANSI colours.
+std::string render_text(const Diagnostics& diags, const std::vector<const SourceFile*>& files, bool color);
+
+/// "FILE:L:C-E" (or "FILE:L1-L2" when the span crosses lines), as diagnostics and run-time messages show it.
+std::string render_position(Span span, const SourceFile& file);
+
+/// The closest of `candidates` to `word` by edit distance, or empty when none is near enough to be meant.
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+/// Up to `limit` near candidates, best first.
+std::vector<std::string> nearest_list(std::string_view word, const std::vector<std::string>& candidates, std::size_t limit);
+
+}  // namespace trc

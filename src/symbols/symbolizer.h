@@ -1,0 +1,52 @@
+// Addresses to names: kernel addresses by kallsyms, user addresses by what is or was mapped in the process and the ELF symbol tables
+// (.symtab, .dynsym, .gnu_debuglink and build-id debug files), demangled. A lookup that fails gives the reason, not an error.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace trc::symbols {
+
+struct Frame {
+  std::uint64_t address = 0;
+  std::string symbol;           ///< empty: unknown
+  std::uint64_t offset = 0;     ///< bytes into the symbol
+  std::string module;           ///< path of the file, "[unknown]" if none; kernel module name for kernel frames of modules
+};
+
+/// One executable mapping of a process, as the kernel reports it.
+struct Mapping {
+  std::uint64_t start = 0, end = 0;   ///< addresses
+  std::uint64_t file_offset = 0;      ///< bytes into the file at `start`
+  std::string path;                   ///< as /proc/PID/maps shows it, " (deleted)" removed
+  std::uint64_t device = 0, inode = 0;
+};
+
+class Symbolizer {
+ public:
+  explicit Symbolizer(bool demangle = true);
+  ~Symbolizer();
+  Frame kernel(std::uint64_t address);
+  /// `pid` in the root of trc's /proc. Reads /proc/PID/maps at first sight, and again when an address is in no known mapping; keeps what it
+  /// has read after the process is gone.
+  Frame user(std::uint32_t pid, std::uint64_t address);
+
+  // What the runner observes of processes, so that names outlive them.
+  void mapped(std::uint32_t pid, const Mapping& mapping);
+  void executed(std::uint32_t pid);                     ///< forget its mappings: the image was replaced
+  void forked(std::uint32_t parent, std::uint32_t child);
+  /// Reads /proc/PID/maps now.
+  void snapshot(std::uint32_t pid);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// C++ (Itanium), Rust and D names; the name itself when it is not mangled.
+std::string demangle(std::string_view name);
+
+}  // namespace trc::symbols
