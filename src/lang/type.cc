@@ -1,0 +1,171 @@
+#include "lang/type.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/assert.h"
+#include "lang/aggregates.h"
+
+namespace trc::lang {
+namespace {
+
+std::uint32_t round_up(std::uint32_t value, std::uint32_t align) { return (value + align - 1) / align * align; }
+
+Type simple(TypeKind kind, std::uint32_t size, std::uint32_t align) {
+  Type type;
+  type.kind = kind;
+  type.size = size;
+  type.align = align;
+  return type;
+}
+
+/// C layout: each member at its natural alignment, the whole padded to the largest one.
+void lay_out_members(Type& type) {
+  std::uint32_t offset = 0;
+  for (Field& field : type.fields) {
+    type.align = std::max(type.align, field.type.align);
+    field.offset = round_up(offset, field.type.align);
+    offset = field.offset + field.type.size;
+  }
+  type.size = round_up(offset, type.align);
+}
+
+std::string member_list(const std::vector<Field>& fields, bool named) {
+  std::string text;
+  for (const Field& field : fields) {
+    if (!text.empty()) text += ',';
+    if (named) text += field.name + "=";
+    text += type_name(field.type);
+  }
+  return "(" + text + ")";
+}
+
+/// Aggregates over unsigned values have names of their own: "usum_t".
+std::string signed_name(const Type& type, const char* name) { return (type.is_signed ? "" : "u") + std::string(name); }
+
+}  // namespace
+
+bool operator==(const Type& a, const Type& b) {
+  auto same_field = [](const Field& x, const Field& y) {
+    return x.name == y.name && x.offset == y.offset && x.bit_offset == y.bit_offset && x.bit_size == y.bit_size && x.type == y.type;
+  };
+  return a.kind == b.kind && a.is_signed == b.is_signed && a.space == b.space && a.size == b.size && a.align == b.align &&
+         a.count == b.count && a.low == b.low && a.high == b.high && a.step == b.step && a.name == b.name &&
+         std::equal(a.fields.begin(), a.fields.end(), b.fields.begin(), b.fields.end(), same_field);
+}
+
+Type make_void() { return simple(TypeKind::Void, 0, 1); }
+Type make_bool() { return simple(TypeKind::Bool, 1, 1); }
+
+Type make_integer(unsigned bits, bool is_signed) {
+  TRC_ASSERT(bits == 8 || bits == 16 || bits == 32 || bits == 64);
+  Type type = simple(TypeKind::Integer, bits / 8, bits / 8);
+  type.is_signed = is_signed;
+  return type;
+}
+
+Type make_string(std::uint32_t capacity) { return simple(TypeKind::String, capacity, 1); }
+Type make_buffer(std::uint32_t capacity) { return simple(TypeKind::Buffer, capacity + 4, 4); }
+
+Type make_pointer(Type pointee, AddressSpace space) {
+  Type type = simple(TypeKind::Pointer, 8, 8);
+  type.space = space;
+  type.fields.push_back({.type = std::move(pointee)});
+  return type;
+}
+
+Type make_array(Type element, std::uint32_t count) {
+  Type type = simple(TypeKind::Array, element.size * count, element.align);
+  type.count = count;
+  type.fields.push_back({.type = std::move(element)});
+  return type;
+}
+
+Type make_tuple(std::vector<Type> elements) {
+  Type type = simple(TypeKind::Tuple, 0, 1);
+  for (Type& element : elements) type.fields.push_back({.type = std::move(element)});
+  lay_out_members(type);
+  return type;
+}
+
+Type make_record(std::vector<Field> named) {
+  Type type = simple(TypeKind::Record, 0, 1);
+  type.fields = std::move(named);
+  lay_out_members(type);
+  return type;
+}
+
+Type make_timestamp(std::string format) {
+  Type type = simple(TypeKind::Timestamp, 16, 8);
+  type.name = std::move(format);
+  return type;
+}
+
+Type make_stack(bool user, std::uint32_t frame_limit, std::string mode) {
+  Type type = user ? simple(TypeKind::UserStack, 24, 8) : simple(TypeKind::KernelStack, 16, 8);
+  type.count = frame_limit;
+  type.name = std::move(mode);
+  return type;
+}
+
+Type make_symbol(bool user) { return user ? simple(TypeKind::UserSymbol, 16, 8) : simple(TypeKind::KernelSymbol, 8, 8); }
+Type make_probe_name() { return simple(TypeKind::ProbeName, 8, 8); }
+
+Type make_aggregate(TypeKind kind, bool is_signed) {
+  Type type = simple(kind, 0, 8);
+  type.is_signed = is_signed;
+  type.size = aggregate_size(type);
+  return type;
+}
+
+Type make_histogram(std::uint32_t bits) {
+  Type type = simple(TypeKind::Histogram, 0, 8);
+  type.count = bits;
+  type.size = aggregate_size(type);
+  return type;
+}
+
+Type make_linear_histogram(std::int64_t low, std::int64_t high, std::int64_t step) {
+  Type type = simple(TypeKind::LinearHistogram, 0, 8);
+  type.low = low;
+  type.high = high;
+  type.step = step;
+  type.size = aggregate_size(type);
+  return type;
+}
+
+std::string type_name(const Type& type) {
+  switch (type.kind) {
+    case TypeKind::None: return "none";
+    case TypeKind::Void: return "void";
+    case TypeKind::Bool: return "bool";
+    case TypeKind::Integer: return fmt::format("{}int{}", type.is_signed ? "" : "u", type.size * 8);
+    case TypeKind::Pointer: return type_name(type.element()) + " *";
+    case TypeKind::String: return fmt::format("string[{}]", type.size);
+    case TypeKind::Buffer: return fmt::format("buffer[{}]", type.size - 4);
+    case TypeKind::Array: return fmt::format("{}[{}]", type_name(type.element()), type.count);
+    case TypeKind::Struct: return "struct " + type.name;
+    case TypeKind::Tuple: return member_list(type.fields, false);
+    case TypeKind::Record: return member_list(type.fields, true);
+    case TypeKind::Timestamp: return "timestamp";
+    case TypeKind::KernelStack: return "kstack_t";
+    case TypeKind::UserStack: return "ustack_t";
+    case TypeKind::KernelSymbol: return "ksym_t";
+    case TypeKind::UserSymbol: return "usym_t";
+    case TypeKind::ProbeName: return "probe_name";
+    case TypeKind::Username: return "username_t";
+    case TypeKind::Count: return "count_t";
+    case TypeKind::Sum: return signed_name(type, "sum_t");
+    case TypeKind::Min: return signed_name(type, "min_t");
+    case TypeKind::Max: return signed_name(type, "max_t");
+    case TypeKind::Avg: return signed_name(type, "avg_t");
+    case TypeKind::Stats: return signed_name(type, "stats_t");
+    case TypeKind::Histogram: return "hist_t";
+    case TypeKind::LinearHistogram: return "lhist_t";
+  }
+  TRC_UNREACHABLE("type kind");
+}
+
+}  // namespace trc::lang
