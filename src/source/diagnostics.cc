@@ -1,0 +1,35 @@
+#include "source/diagnostics.h"
+
+#include <algorithm>
+
+namespace trc {
+
+namespace {
+
+struct DiagRow { Severity severity; const char* slug; };
+
+constexpr DiagRow kDiagRows[] = {
+#define TRC_DIAG(code, severity, slug) {Severity::severity, slug},
+#include "source/diagnostics.def"
+#undef TRC_DIAG
+};
+
+}  // namespace
+
+Severity severity_of(Diag code) { return kDiagRows[static_cast<std::size_t>(code)].severity; }
+const char* slug_of(Diag code) { return kDiagRows[static_cast<std::size_t>(code)].slug; }
+
+Diagnostic& Diagnostics::report(Diag code, Span span, std::string message) {
+  const bool known = std::any_of(all_.begin(), all_.end(), [&](const Diagnostic& d) {
+    return d.code == code && d.span.file == span.file && d.span.begin == span.begin && d.span.end == span.end && d.message == message;
+  });
+  if (known) {
+    duplicate_ = Diagnostic{code, span, std::move(message), {}, {}};
+    return duplicate_;
+  }
+  if (severity_of(code) == Severity::Error) errors_++;
+  all_.push_back(Diagnostic{code, span, std::move(message), {}, {}});
+  return all_.back();
+}
+
+}  // namespace trc

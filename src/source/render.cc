@@ -1,0 +1,115 @@
+// Diagnostics as text (cli.md §5).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "source/diagnostics.h"
+
+namespace trc {
+
+namespace {
+
+struct Kind { const char* name; const char* color; };
+constexpr Kind kError{"ERROR", "\033[31m"};
+constexpr Kind kWarning{"WARNING", "\033[33m"};
+constexpr Kind kHint{"HINT", "\033[36m"};
+constexpr const char* kReset = "\033[0m";
+constexpr std::string_view kTab = "    ";
+// A program on one line can be long (-e "$(cat …)"), and nobody needs megabytes of it repeated.
+constexpr std::size_t kMaxShownLine = 2000;
+
+std::string kind_text(const Kind& kind, bool color) {
+  return color ? fmt::format("{}{}{}", kind.color, kind.name, kReset) : kind.name;
+}
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+bool is_continuation_byte(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+
+/// A source line as shown: tabs are four spaces, other control bytes dots, so that a script cannot drive the terminal.
+std::string shown(std::string_view line) {
+  std::string out;
+  for (char c : line.substr(0, kMaxShownLine)) {
+    if (c == '\t') out += kTab;
+    else out += is_control(c) ? '.' : c;
+  }
+  return out;
+}
+
+/// How wide the bytes of shown() are; a character of several bytes counts once.
+std::size_t shown_width(std::string_view part) {
+  std::size_t width = 0;
+  for (char c : part) {
+    if (c == '\t') width += kTab.size();
+    else if (!is_continuation_byte(c)) width++;
+  }
+  return width;
+}
+
+void append_source(std::string& out, Span span, const SourceFile& file) {
+  const LineColumn from = file.line_column(span.begin), to = file.line_column(span.end);
+  for (std::uint32_t line = from.line; line <= to.line; line++) {
+    out += shown(file.line(line));
+    out += '\n';
+  }
+  if (from.line != to.line) return;
+  const std::string_view line = file.line(from.line).substr(0, kMaxShownLine);
+  const std::size_t begin = std::min<std::size_t>(from.column - 1, line.size());
+  const std::size_t end = std::min<std::size_t>(to.column - 1, line.size());
+  const std::size_t marks = shown_width(line.substr(begin, end - begin));
+  if (marks > 0) {
+    out.append(shown_width(line.substr(0, begin)), ' ');
+    out.append(marks, '~');
+  }
+  out += '\n';
+}
+
+/// A report on the newline itself, or just behind it, belongs to the line it ends.
+Span without_final_newline(Span span, const SourceFile& file) {
+  const std::string_view text = file.text();
+  while (span.end > span.begin && span.end <= text.size() && text[span.end - 1] == '\n') span.end--;
+  return span;
+}
+
+void append_one(std::string& out, const Kind& kind, Span span, const std::string& message,
+                const std::vector<const SourceFile*>& files, bool color) {
+  const SourceFile* file = span.file < files.size() ? files[span.file] : nullptr;
+  if (file == nullptr) {
+    out += fmt::format("{}: {}\n", kind_text(kind, color), message);
+    return;
+  }
+  span = without_final_newline(span, *file);
+  out += fmt::format("{}: {}: {}\n", render_position(span, *file), kind_text(kind, color), message);
+  append_source(out, span, *file);
+}
+
+bool before(const Span& a, const Span& b) {
+  return std::tie(a.file, a.begin, a.end) < std::tie(b.file, b.begin, b.end);
+}
+
+}  // namespace
+
+std::string render_position(Span span, const SourceFile& file) {
+  const LineColumn from = file.line_column(span.begin), to = file.line_column(span.end);
+  if (from.line != to.line) return fmt::format("{}:{}-{}", file.name(), from.line, to.line);
+  return fmt::format("{}:{}:{}-{}", file.name(), from.line, from.column, to.column);
+}
+
+std::string render_text(const Diagnostics& diags, const std::vector<const SourceFile*>& files, bool color) {
+  std::vector<const Diagnostic*> order;
+  for (const Diagnostic& d : diags.all()) order.push_back(&d);
+  std::stable_sort(order.begin(), order.end(), [](const Diagnostic* a, const Diagnostic* b) {
+    const Severity sa = severity_of(a->code), sb = severity_of(b->code);
+    return sa != sb ? sa == Severity::Error : before(a->span, b->span);
+  });
+  std::string out;
+  for (const Diagnostic* d : order) {
+    const Kind& kind = severity_of(d->code) == Severity::Error ? kError : kWarning;
+    append_one(out, kind, d->span, d->message, files, color);
+    for (const Note& note : d->notes) append_one(out, kind, note.span, note.text, files, color);
+    if (!d->hint.empty()) out += fmt::format("{}: {}\n", kind_text(kHint, color), d->hint);
+  }
+  return out;
+}
+
+}  // namespace trc
