@@ -42,7 +42,11 @@ struct ContextValue {
   std::string name;  ///< "args" member name; empty for positional ones
   Type type;
   ValueSource source;
+  std::string why_unreadable;  ///< not empty: the value cannot be read, and this says why when a script uses it
 };
+
+/// Names of `args` that are refused with a reason of their own: those that start with `prefix`.
+struct RefusedNames { std::string prefix, why; };
 
 struct Context {
   ProgramKind kind = ProgramKind::TestRun;
@@ -53,6 +57,7 @@ struct Context {
   bool has_registers = false;                    ///< reg(), user or kernel registers of the interrupted code at hand
   bool has_function = false;                     ///< func
   std::string why_no_args;                       ///< said when `args` is asked for and named is empty
+  std::vector<RefusedNames> refused_names;       ///< members of `args` that the event has but a program may not read
 };
 
 }  // namespace trc::lang

@@ -59,6 +59,7 @@ struct Scope {
   std::int32_t pid = -1;              ///< -p, or the -c child; -1: none
   bool is_child = false;              ///< pid is the -c child
   std::string command_path;           ///< -c: file that will be executed first ("" without -c), for bare names
+  bool executed = false;              ///< following: command_path is what `pid` has just executed and wants_exec() accepted
 };
 
 /// How -p restricts a provider (language.md §16.1).
@@ -95,8 +96,13 @@ class Provider {
                                                      bool needs_args) const = 0;
   /// What to attach now. Called by the runner (again for each new process when following a command).
   virtual Result<Expansion> expand(const Target& target, const kernel::Facts& facts, const Scope& scope) const = 0;
-  /// A user target only: does executing `exe` (real path) under the name `argv0_base` make this target attachable there?
+  /// A user target only: does executing `exe` (real path) make this target attachable there? `names[0]` is the base name of argv[0];
+  /// others (comm, base name of the executed path) may follow, but do not count: while a script runs they are the script's, not exe's.
+  /// If true, the runner calls expand() with scope {pid, is_child, command_path = exe, executed = true}; a site that is already
+  /// attached for that process may come again.
   virtual bool wants_exec(const Target&, const std::string& /*exe*/, const std::vector<std::string>& /*names*/) const { return false; }
+  /// Like parse, for -l: fields that are left out mean "*".
+  virtual Result<Target> parse_pattern(const std::vector<std::string>& fields) const { return parse(fields); }
   /// Names for -l, full attach points.
   virtual Result<std::vector<std::string>> list(const Target& target, const kernel::Facts& facts, const Scope& scope) const = 0;
 };
@@ -110,5 +116,12 @@ const Provider* find_provider(std::string_view name);
 /// nearest), wrong form.
 struct ParsedTarget { const Provider* provider; Target target; };
 Result<ParsedTarget> parse_attach_point(std::string_view text, const Scope& scope);
+
+/// The text names a probe type of the language that is not built yet (its error says so), not just any unknown word.
+bool names_unsupported_provider(std::string_view text);
+
+/// -l: what `pattern` matches, sorted within each provider, without duplicates. "a:*,b:*" lists both; a pattern without ':' is matched
+/// against the last field of every kernel event; "" and "*" mean all of those.
+Result<std::vector<std::string>> list_probes(std::string_view pattern, const kernel::Facts& facts, const Scope& scope);
 
 }  // namespace trc::probes
