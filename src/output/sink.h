@@ -13,7 +13,8 @@
 
 namespace trc::output {
 
-/// When buffered text goes out: Line also flushes when the ring buffer has been drained.
+/// When buffered text goes out. Line: after each line on a terminal; elsewhere when flush() is called, that is whenever the ring buffer
+/// has been drained, which saves a system call per line and loses nothing. Full: only when the buffer is full, and at finish(). None: at once.
 enum class Buffering : std::uint8_t { Line, Full, None };
 
 /// Where an error or warning of a run came from; rendered position and source line, empty when unknown.
@@ -36,7 +37,13 @@ class Sink {
   virtual Result<> finish() = 0;                                ///< a write that failed (disk full, closed pipe) shows here at the latest
 };
 
-struct SinkOptions { int fd = 1; Buffering buffering = Buffering::Line; bool quiet = false; std::string trailer = ".."; };
+struct SinkOptions {
+  int fd = 1;                           ///< where results go; borrowed, not closed
+  Buffering buffering = Buffering::Line;
+  bool quiet = false;
+  std::string trailer = std::string(kDefaultTrailer);
+  int message_fd = 2;                   ///< where text mode writes "Attached …", warnings and errors
+};
 struct Format { std::string_view name, doc; std::unique_ptr<Sink> (*make)(const SinkOptions&); };
 std::span<const Format> formats();
 const Format* find_format(std::string_view name);

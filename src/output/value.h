@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -18,6 +19,7 @@ struct Value;
 struct Histogram {
   struct Bucket { std::string label; std::uint64_t count = 0; std::optional<std::int64_t> min, max; };  // min/max: inclusive bounds, for JSON
   std::vector<Bucket> buckets;   // first non-empty to last non-empty
+  std::uint64_t divisor = 1;     // of print(@h, top, div): divides the counts as they are printed, bars stay exact
 };
 struct StatsValue { std::uint64_t count = 0; std::int64_t average = 0, total = 0; bool is_signed = true; };
 struct Sequence { std::vector<Value> elements; };                                  // tuple or array
@@ -39,9 +41,13 @@ struct MapDump {
   std::vector<std::pair<Value, Value>> entries;         // key (None for scalar), value
 };
 
-/// As text (output.md §2); `trailer` marks truncated strings.
-std::string to_text(const Value& value, std::string_view trailer = "..");
-/// As a map key: the outermost tuple parentheses removed.
-std::string key_to_text(const Value& value, std::string_view trailer = "..");
+/// Marks strings that filled their buffer (config str_trunc_trailer).
+inline constexpr std::string_view kDefaultTrailer = "..";
+
+/// Appends the value as text (output.md §2): what print, printf's %s and map dumps show. Histograms come as their rows.
+void append_text(std::string& out, const Value& value, std::string_view trailer = kDefaultTrailer);
+std::string to_text(const Value& value, std::string_view trailer = kDefaultTrailer);
+/// As a map key: parentheses at both ends of the text removed.
+std::string key_to_text(const Value& value, std::string_view trailer = kDefaultTrailer);
 
 }  // namespace trc::output
