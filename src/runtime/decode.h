@@ -1,0 +1,61 @@
+// From the bytes of an event field or a map entry to output::Value. Bytes come from the kernel and types from an image that may have been
+// read from a file: nothing is read out of bounds, what is missing counts as zero.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "image/program_image.h"
+#include "lang/event.h"
+#include "lang/type.h"
+#include "output/value.h"
+
+namespace trc::symbols { class Symbolizer; }
+
+namespace trc::runtime {
+
+/// Names a stored stack: which Stacks map (user, limit) and which entry of it.
+struct StackId {
+  bool user = false;
+  std::uint32_t limit = 0;
+  std::uint64_t hash_low = 0, hash_high = 0;
+};
+
+/// What has to be added to a clock's reading to get nanoseconds since 1970. Index: the `clock` word of a timestamp (0 boot, 1 monotonic, 2 tai).
+struct ClockOffsets {
+  std::array<std::int64_t, 3> to_realtime{};
+  /// Measured now.
+  static ClockOffsets measure();
+};
+
+/// What decoding has to ask. Callbacks may be empty, the symbolizer null: then names are empty and addresses stay numbers.
+struct DecodeContext {
+  symbols::Symbolizer* symbolizer = nullptr;
+  std::function<std::string(std::uint64_t id)> probe_name;
+  /// The frames of a stack, innermost first; nullopt if it is not there (any more).
+  std::function<std::optional<std::vector<std::uint64_t>>(const StackId&)> stack;
+  image::Settings settings;
+  ClockOffsets clocks;
+};
+
+output::Value decode(std::span<const std::byte> bytes, const lang::Type& type, const DecodeContext& context);
+
+/// Every field of a record, in the schema's order. `record` starts with the event header.
+std::vector<output::Value> decode_fields(std::span<const std::byte> record, const lang::EventSchema& schema, const DecodeContext& context);
+
+/// The value of an aggregate from its merged state (lang/aggregates.h); `divisor` as of print(@m, top, div), 0 counts as 1.
+output::Value aggregate_value(const lang::Type& type, std::span<const std::uint64_t> words, std::uint64_t divisor = 1);
+
+/// A stack's text: a newline, then a line for each frame (output.md §5); empty for an empty or missing stack. pid: user stacks only.
+std::string stack_text(const lang::Type& type, const std::vector<std::uint64_t>& frames, std::uint32_t pid, const DecodeContext& context);
+
+/// A number of up to 8 bytes at `offset`, extended by its sign if asked; bytes that are missing count as zero.
+std::uint64_t load_integer(std::span<const std::byte> bytes, std::size_t offset, std::size_t size, bool is_signed);
+
+}  // namespace trc::runtime

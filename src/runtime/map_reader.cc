@@ -1,0 +1,250 @@
+#include "runtime/map_reader.h"
+
+#include <algorithm>
+#include <compare>
+#include <cstring>
+#include <numeric>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/assert.h"
+#include "lang/aggregates.h"
+
+namespace trc::runtime {
+namespace {
+
+using lang::Type;
+using lang::TypeKind;
+using output::Value;
+using Bytes = std::span<const std::byte>;
+
+Bytes slice(Bytes bytes, std::size_t offset, std::size_t size) {
+  if (offset >= bytes.size()) return {};
+  return bytes.subspan(offset, std::min(size, bytes.size() - offset));
+}
+
+/// One entry on its way to being printed; keys and plain values stay bytes until the entries that are not wanted are gone.
+struct Row {
+  Bytes key;
+  Bytes value;                        ///< plain values: the copy that was set
+  std::vector<std::uint64_t> words;   ///< aggregates: the merged state
+  std::uint64_t rank = 0;             ///< order by value, already so that unsigned comparison is right
+};
+
+// ---- order of keys ----
+
+/// Compares two keys of one type. Inside tuples the established order looks at numbers and strings only; what it leaves undecided is settled
+/// by the other elements and at last by the bytes, so that the output never depends on hashing.
+class KeyOrder {
+ public:
+  explicit KeyOrder(const DecodeContext& context) : context_(context) {}
+
+  std::strong_ordering compare(Bytes a, Bytes b, const Type& type) const {
+    auto order = compare_values(a, b, type, Looks::AtNumbersAndStrings);
+    if (order == 0) order = compare_values(a, b, type, Looks::AtEverything);
+    return order != 0 ? order : compare_bytes(a, b);
+  }
+
+ private:
+  enum class Looks { AtNumbersAndStrings, AtEverything };
+
+  static std::strong_ordering compare_bytes(Bytes a, Bytes b) {
+    const std::size_t common = std::min(a.size(), b.size());
+    const int order = common == 0 ? 0 : std::memcmp(a.data(), b.data(), common);
+    return order != 0 ? order <=> 0 : a.size() <=> b.size();
+  }
+
+  static std::strong_ordering compare_integers(Bytes a, Bytes b, std::size_t size, bool is_signed) {
+    const std::uint64_t x = load_integer(a, 0, size, is_signed), y = load_integer(b, 0, size, is_signed);
+    return is_signed ? static_cast<std::int64_t>(x) <=> static_cast<std::int64_t>(y) : x <=> y;
+  }
+
+  static std::string_view string_in(Bytes bytes) {
+    const std::string_view whole(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return whole.substr(0, whole.find('\0'));
+  }
+
+  const std::string& probe_name(Bytes bytes) const {
+    const std::uint64_t id = load_integer(bytes, 0, 8, false);
+    const auto [entry, fresh] = probe_names_.try_emplace(id);
+    if (fresh && context_.probe_name) entry->second = context_.probe_name(id);
+    return entry->second;
+  }
+
+  std::strong_ordering compare_members(Bytes a, Bytes b, const Type& type, Looks looks) const {
+    for (const lang::Field& field : type.fields) {
+      if (field.bit_size != 0) continue;  // left to the bytes
+      const auto order = compare_values(slice(a, field.offset, field.type.size), slice(b, field.offset, field.type.size), field.type, looks);
+      if (order != 0) return order;
+    }
+    return std::strong_ordering::equal;
+  }
+
+  std::strong_ordering compare_elements(Bytes a, Bytes b, const Type& type) const {
+    const std::size_t size = type.fields.empty() ? 0 : type.element().size;
+    for (std::size_t at = 0; size != 0 && at < std::min(a.size(), b.size()); at += size) {
+      const auto order = compare_values(slice(a, at, size), slice(b, at, size), type.element(), Looks::AtEverything);
+      if (order != 0) return order;
+    }
+    return std::strong_ordering::equal;
+  }
+
+  std::strong_ordering compare_values(Bytes a, Bytes b, const Type& type, Looks looks) const {
+    constexpr auto kUndecided = std::strong_ordering::equal;
+    switch (type.kind) {
+      case TypeKind::Integer: return compare_integers(a, b, type.size, type.is_signed);
+      case TypeKind::String: return string_in(a) <=> string_in(b);
+      case TypeKind::ProbeName: return probe_name(a) <=> probe_name(b);
+      case TypeKind::Tuple:
+      case TypeKind::Record:
+      case TypeKind::Struct: return compare_members(a, b, type, looks);
+      case TypeKind::Array: return looks == Looks::AtEverything ? compare_elements(a, b, type) : kUndecided;
+      // These start with a number of up to 8 bytes; as bytes they would sort by their lowest one.
+      case TypeKind::Bool:
+      case TypeKind::Pointer:
+      case TypeKind::Timestamp:
+      case TypeKind::KernelSymbol:
+      case TypeKind::UserSymbol:
+      case TypeKind::Username: return looks == Looks::AtEverything ? compare_integers(a, b, type.size, false) : kUndecided;
+      case TypeKind::None:
+      case TypeKind::Void:
+      case TypeKind::Buffer:
+      case TypeKind::KernelStack:
+      case TypeKind::UserStack:
+      case TypeKind::Count:
+      case TypeKind::Sum:
+      case TypeKind::Min:
+      case TypeKind::Max:
+      case TypeKind::Avg:
+      case TypeKind::Stats:
+      case TypeKind::Histogram:
+      case TypeKind::LinearHistogram: return kUndecided;
+    }
+    TRC_UNREACHABLE("type kind");
+  }
+
+  const DecodeContext& context_;
+  mutable std::unordered_map<std::uint64_t, std::string> probe_names_;
+};
+
+// ---- order of values ----
+
+enum class Order { ByValue, ByKey };
+
+Order order_of(const Type& value) {
+  return value.is(TypeKind::Integer) || value.is_aggregate() ? Order::ByValue : Order::ByKey;
+}
+
+/// Maps signed numbers so that comparing them as unsigned gives their order.
+std::uint64_t sortable(std::uint64_t bits, bool is_signed) { return is_signed ? bits ^ (std::uint64_t{1} << 63) : bits; }
+
+std::uint64_t value_bits(const Value& value) {
+  if (const auto* s = std::get_if<std::int64_t>(&value.data)) return static_cast<std::uint64_t>(*s);
+  if (const auto* u = std::get_if<std::uint64_t>(&value.data)) return *u;
+  if (const auto* stats = std::get_if<output::StatsValue>(&value.data)) return static_cast<std::uint64_t>(stats->average);
+  return 0;
+}
+
+std::uint64_t rank_of(const Row& row, const Type& type) {
+  if (type.is(TypeKind::Integer)) return sortable(load_integer(row.value, 0, type.size, type.is_signed), type.is_signed);
+  if (type.is(TypeKind::Histogram) || type.is(TypeKind::LinearHistogram)) {
+    return std::accumulate(row.words.begin(), row.words.end(), std::uint64_t{0});
+  }
+  return sortable(value_bits(aggregate_value(type, row.words)), type.is_signed && !type.is(TypeKind::Count));
+}
+
+// ---- elements to rows ----
+
+std::vector<Bytes> copies_of(const image::MapEntry& map, const MapElement& element) {
+  const Bytes all(element.values);
+  if (!map.per_cpu) return {slice(all, 0, map.value_size)};
+  std::vector<Bytes> copies;
+  const std::size_t stride = std::max<std::size_t>(Engine::stride(map.value_size), 8);
+  for (std::size_t at = 0; at < all.size(); at += stride) copies.push_back(slice(all, at, map.value_size));
+  return copies;
+}
+
+bool is_set(const image::MapEntry& map, Bytes copy) {
+  return map.presence_offset == image::kNoPresence || load_integer(copy, map.presence_offset, 8, false) != 0;
+}
+
+/// The element as a row; nothing if the script never stored anything there.
+bool make_row(const image::MapEntry& map, const MapElement& element, Row& row) {
+  std::vector<Bytes> copies = copies_of(map, element);
+  std::erase_if(copies, [&](Bytes copy) { return !is_set(map, copy); });
+  if (copies.empty()) return false;
+  row.key = element.key;
+  if (map.value.is_aggregate()) row.words = lang::merge(map.value, copies);
+  else row.value = slice(copies.front(), 0, map.value.size);
+  return true;
+}
+
+void sort_rows(std::vector<Row>& rows, const image::MapEntry& map, const DecodeContext& context) {
+  const bool by_value = order_of(map.value) == Order::ByValue;
+  if (by_value) {
+    for (Row& row : rows) row.rank = rank_of(row, map.value);
+  }
+  const KeyOrder keys(context);
+  std::sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) {
+    if (by_value && a.rank != b.rank) return a.rank < b.rank;
+    return keys.compare(a.key, b.key, map.key) < 0;
+  });
+}
+
+// ---- rows to values ----
+
+/// print(@m, top, div): numbers, also inside tuples and structs.
+void divide(Value& value, std::uint64_t divisor) {
+  if (auto* s = std::get_if<std::int64_t>(&value.data)) {
+    *s = divisor > static_cast<std::uint64_t>(INT64_MAX) ? 0 : *s / static_cast<std::int64_t>(divisor);
+  } else if (auto* u = std::get_if<std::uint64_t>(&value.data)) {
+    *u /= divisor;
+  } else if (auto* sequence = std::get_if<output::Sequence>(&value.data); sequence != nullptr && value.kind == TypeKind::Tuple) {
+    for (Value& element : sequence->elements) divide(element, divisor);
+  } else if (auto* fields = std::get_if<output::Fields>(&value.data)) {
+    for (auto& [name, member] : fields->members) divide(member, divisor);
+  }
+}
+
+Value value_of(const Row& row, const Type& type, const DecodeContext& context, std::uint64_t divisor) {
+  if (type.is_aggregate()) return aggregate_value(type, row.words, divisor);
+  Value value = decode(row.value, type, context);
+  if (divisor > 1) divide(value, divisor);
+  return value;
+}
+
+/// What an explicit print of a scalar map shows before anything was stored: zero, an empty string; nothing for histograms.
+void add_unset_scalar(output::MapDump& dump, const Type& type, const DecodeContext& context) {
+  if (type.is(TypeKind::Histogram) || type.is(TypeKind::LinearHistogram)) return;
+  const std::vector<std::byte> zeros(type.size);
+  dump.entries.emplace_back(Value{}, type.is_aggregate() ? aggregate_value(type, {}) : decode(zeros, type, context));
+}
+
+}  // namespace
+
+output::MapDump read_map(const image::MapEntry& map, const std::vector<MapElement>& elements, const DecodeContext& context,
+                         const MapPrint& print) {
+  output::MapDump dump{.name = map.script_name, .has_key = map.has_key, .value_kind = map.value.kind};
+  std::vector<Row> rows;
+  rows.reserve(elements.size());
+  for (const MapElement& element : elements) {
+    Row row;
+    if (make_row(map, element, row)) rows.push_back(std::move(row));
+  }
+  if (!map.has_key) {
+    if (!rows.empty()) dump.entries.emplace_back(Value{}, value_of(rows.front(), map.value, context, print.divisor));
+    else if (!print.at_exit) add_unset_scalar(dump, map.value, context);
+    return dump;
+  }
+  sort_rows(rows, map, context);
+  if (print.top != 0 && rows.size() > print.top) rows.erase(rows.begin(), rows.end() - static_cast<std::ptrdiff_t>(print.top));
+  dump.entries.reserve(rows.size());
+  for (const Row& row : rows) {
+    dump.entries.emplace_back(decode(row.key, map.key, context), value_of(row, map.value, context, print.divisor));
+  }
+  return dump;
+}
+
+}  // namespace trc::runtime
