@@ -1,0 +1,134 @@
+#include "kernel/bpf_object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "kernel/bpf_abi.h"
+
+namespace trc::kernel {
+namespace {
+
+std::string* collected = nullptr;  // libbpf's print callback has no user argument; loading is single-threaded
+
+int collect(enum libbpf_print_level level, const char* format, va_list args) {
+  if (collected == nullptr || level == LIBBPF_DEBUG) return 0;
+  char* text = nullptr;
+  const int size = vasprintf(&text, format, args);
+  if (size < 0) return 0;
+  collected->append(text, static_cast<std::size_t>(size));
+  std::free(text);
+  return size;
+}
+
+/// Collects libbpf's messages into `to` for its lifetime.
+class Collect {
+ public:
+  explicit Collect(std::string& to) : previous_(collected) {
+    collected = &to;
+    libbpf_set_print(collect);
+  }
+  ~Collect() { collected = previous_; }
+  Collect(const Collect&) = delete;
+  Collect& operator=(const Collect&) = delete;
+
+ private:
+  std::string* previous_;
+};
+
+struct TypeRow { bpf_prog_type type; int expected; };
+TypeRow row(ProgramType type) {
+  switch (type) {
+    case ProgramType::RawTracepoint: return {BPF_PROG_TYPE_RAW_TRACEPOINT, 0};
+    case ProgramType::Kprobe: return {BPF_PROG_TYPE_KPROBE, 0};
+    case ProgramType::UprobeMulti: return {BPF_PROG_TYPE_KPROBE, abi::kTraceUprobeMulti};
+    case ProgramType::Tracepoint: return {BPF_PROG_TYPE_TRACEPOINT, 0};
+    case ProgramType::PerfEvent: return {BPF_PROG_TYPE_PERF_EVENT, 0};
+  }
+  return {BPF_PROG_TYPE_UNSPEC, 0};
+}
+
+/// The first complaint of libbpf, without its prefix: the cause; those that follow are consequences.
+std::string first_complaint(const std::string& log) {
+  std::string line = log.substr(0, log.find('\n'));
+  constexpr std::string_view kPrefix = "libbpf: ";
+  return line.starts_with(kPrefix) ? line.substr(kPrefix.size()) : line;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<BpfObject>> BpfObject::open(std::string_view elf, const std::string& name) {
+  std::string log;
+  const Collect scope(log);
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name.c_str());
+  bpf_object* object = bpf_object__open_mem(elf.data(), elf.size(), &options);
+  if (object == nullptr) return Error::from_errno("read the BPF object (" + first_complaint(log) + ")");
+  auto result = std::unique_ptr<BpfObject>(new BpfObject(object));
+  result->log_ = std::move(log);
+  return result;
+}
+
+BpfObject::~BpfObject() { bpf_object__close(object_); }
+
+Result<> BpfObject::set_type(const std::string& function, ProgramType type) {
+  bpf_program* program = bpf_object__find_program_by_name(object_, function.c_str());
+  if (program == nullptr) return Error("the BPF object has no program '" + function + "'");
+  const TypeRow r = row(type);
+  bpf_program__set_type(program, r.type);
+  bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(r.expected));
+  return {};
+}
+
+Result<> BpfObject::set_max_entries(const std::string& map, std::uint32_t entries) {
+  bpf_map* found = bpf_object__find_map_by_name(object_, map.c_str());
+  if (found == nullptr) return Error("the BPF object has no map '" + map + "'");
+  if (const int err = bpf_map__set_max_entries(found, entries)) return Error::from_errno("resize map " + map, -err);
+  return {};
+}
+
+Result<> BpfObject::set_data(const std::string& section, std::size_t offset, std::string_view bytes) {
+  const std::string_view there = data(section);
+  if (offset > there.size() || bytes.size() > there.size() - offset) {
+    return Error("the BPF object has no " + std::to_string(bytes.size()) + " bytes at " + section + "+" + std::to_string(offset));
+  }
+  std::memcpy(const_cast<char*>(there.data()) + offset, bytes.data(), bytes.size());
+  return {};
+}
+
+std::string_view BpfObject::data(const std::string& section) const {
+  bpf_map* map = bpf_object__find_map_by_name(object_, section.c_str());
+  if (map == nullptr) return {};
+  std::size_t size = 0;
+  const void* bytes = bpf_map__initial_value(map, &size);
+  return bytes == nullptr ? std::string_view{} : std::string_view(static_cast<const char*>(bytes), size);
+}
+
+Result<> BpfObject::load() {
+  std::string said;
+  int err = 0;
+  {
+    const Collect scope(said);
+    err = bpf_object__load(object_);
+  }
+  log_ += said;
+  if (err == 0) return {};
+  const std::string complaint = first_complaint(said);
+  return Error::from_errno(complaint.empty() ? "load the BPF object" : "load the BPF object: " + complaint, -err);
+}
+
+Result<int> BpfObject::program(const std::string& function) const {
+  bpf_program* program = bpf_object__find_program_by_name(object_, function.c_str());
+  if (program == nullptr) return Error("the BPF object has no program '" + function + "'");
+  return bpf_program__fd(program);
+}
+
+Result<int> BpfObject::map(const std::string& name) const {
+  bpf_map* map = bpf_object__find_map_by_name(object_, name.c_str());
+  if (map == nullptr) return Error("the BPF object has no map '" + name + "'");
+  return bpf_map__fd(map);
+}
+
+}  // namespace trc::kernel

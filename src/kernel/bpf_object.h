@@ -1,0 +1,47 @@
+// A BPF object file in the kernel: maps created, programs loaded. Owns both. The only user of libbpf's object loader.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+struct bpf_object;
+
+namespace trc::kernel {
+
+enum class ProgramType : std::uint8_t { RawTracepoint, Kprobe, UprobeMulti, Tracepoint, PerfEvent };
+
+class BpfObject {
+ public:
+  /// Reads an ELF object from memory (the bytes are copied where libbpf needs them). Nothing is created in the kernel yet.
+  static Result<std::unique_ptr<BpfObject>> open(std::string_view elf, const std::string& name);
+  BpfObject(const BpfObject&) = delete;
+  BpfObject& operator=(const BpfObject&) = delete;
+  ~BpfObject();
+
+  // Before load().
+  Result<> set_type(const std::string& function, ProgramType type);
+  Result<> set_max_entries(const std::string& map, std::uint32_t entries);
+  /// Writes into the initial contents of a data section (".rodata", ".bss").
+  Result<> set_data(const std::string& section, std::size_t offset, std::string_view bytes);
+
+  /// Creates the maps and loads the programs. What libbpf and the verifier said is in log().
+  Result<> load();
+  const std::string& log() const { return log_; }
+
+  // After load(): borrowed descriptors.
+  Result<int> program(const std::string& function) const;
+  Result<int> map(const std::string& name) const;
+  /// The memory of a data section, shared with the programs; empty if the object has no such section.
+  std::string_view data(const std::string& section) const;
+
+ private:
+  explicit BpfObject(bpf_object* object) : object_(object) {}
+  bpf_object* object_ = nullptr;
+  std::string log_;
+};
+
+}  // namespace trc::kernel
