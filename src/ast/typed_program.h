@@ -17,6 +17,7 @@
 
 #include "lang/context.h"
 #include "lang/event.h"
+#include "lang/runtime_constant.h"
 #include "lang/type.h"
 #include "source/source_file.h"
 
@@ -36,9 +37,7 @@ enum class BinaryOp : std::uint8_t { Add, Subtract, Multiply, DivideUnsigned, Di
                                      ShiftLeft, ShiftRightLogical, ShiftRightArithmetic, Equal, NotEqual, LessUnsigned, LessSigned,
                                      LessEqualUnsigned, LessEqualSigned };  // greater: swapped by the pass, which keeps evaluation order
 
-/// Constants the runner fills in before loading (frozen read-only data: the verifier knows their value).
-enum class RuntimeConstant : std::uint8_t { TargetPid /* -p, else 0 */, ChildPid /* -c, else 0 */, CpuCount /* possible CPUs */,
-                                            StartNs /* boot clock at start, for elapsed */ };
+using lang::RuntimeConstant;
 
 // ---- values ----
 struct Constant { std::uint64_t bits = 0; };

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "lang/context.h"
 #include "lang/event.h"
+#include "lang/runtime_constant.h"
 #include "lang/type.h"
 
 namespace trc::image {
@@ -103,14 +104,16 @@ struct Settings {
   }
 };
 
-/// Names of the read-only variables that the runner fills in before loading (typed::RuntimeConstant), all u64 in ".rodata".
+/// Names of the read-only variables that the runner fills in before loading (lang::RuntimeConstant), all u64 in ".rodata".
 struct RuntimeConstantEntry {
-  std::uint8_t which = 0;           ///< typed::RuntimeConstant
+  std::uint8_t which = 0;           ///< lang::RuntimeConstant
   std::string symbol;               ///< variable in the object
   std::uint32_t offset = 0;         ///< bytes into the ".rodata" section
   template <class Archive>
   void serialize(Archive& ar) { ar(which, symbol, offset); }
 };
+
+inline constexpr std::uint32_t kNoOffset = 0xffffffff;
 
 struct ProgramImage {
   std::string object;               ///< ELF bytes of the BPF object
@@ -122,8 +125,11 @@ struct ProgramImage {
   std::vector<SourceText> sources;
   std::vector<std::uint32_t> helpers;   ///< kernel helpers the programs call (enum bpf_func_id), sorted
   Settings settings;
+  /// Where in ".bss" a u32 lies that makes every program but those of begin and end return at once while it is not 0. The runner sets it
+  /// when the run ends, so that what is printed does not move while attachments are taken away. kNoOffset: the object has none.
+  std::uint32_t frozen_offset = kNoOffset;
   template <class Archive>
-  void serialize(Archive& ar) { ar(object, maps, programs, probes, events, constants, sources, helpers, settings); }
+  void serialize(Archive& ar) { ar(object, maps, programs, probes, events, constants, sources, helpers, settings, frozen_offset); }
 };
 
 /// Header (magic, version, fingerprint of the type and action lists, architecture, size), then the archive.

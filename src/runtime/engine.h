@@ -19,6 +19,10 @@ namespace trc::runtime {
 class Attachment {
  public:
   virtual ~Attachment() = default;
+  /// How many attach points it covers.
+  virtual std::size_t sites() const { return 1; }
+  /// Sites of the request (by index) that the kernel would not probe. One of them never fails the rest.
+  virtual std::vector<std::size_t> refused() const { return {}; }
 };
 
 /// An attach point that the runner numbered: the program sees `first_id + i` for site i.
@@ -44,6 +48,12 @@ class Engine {
   /// Runs a TestRun program now; returns when it is done.
   virtual Result<> run(std::uint32_t program) = 0;
   virtual Result<std::unique_ptr<Attachment>> attach(const AttachRequest& request) = 0;
+  /// From now on no program runs its body but those of begin and end (see ProgramImage::frozen_offset); what runs at this moment is
+  /// finished when it returns. False if the object cannot do that: then only detaching stops the programs.
+  virtual bool freeze() = 0;
+  /// Takes attachments away without making the caller wait for kinds that the kernel is slow to detach: those are gone a little later,
+  /// at the latest some time after trc itself.
+  virtual void detach(std::vector<std::unique_ptr<Attachment>> attachments) = 0;
   /// Readable when records wait.
   virtual int event_fd() const = 0;
   /// Hands over what waits, in order; returns how many records. `handle` returns false to stop early.
@@ -59,7 +69,12 @@ class Engine {
   static std::size_t stride(std::uint32_t value_size) { return (value_size + 7) / 8 * 8; }
 };
 
-struct EngineOptions { bool verbose = false; std::uint32_t ring_bytes = 0; };
+struct EngineOptions {
+  bool verbose = false;
+  std::uint32_t ring_bytes = 0;              ///< 0: as the image has it
+  bool no_uprobe_multi = false;              ///< as if the kernel did not have it
+  std::function<bool()> interrupted;         ///< asked between the steps of a long attach; true: give up with an error
+};
 std::unique_ptr<Engine> make_kernel_engine(const EngineOptions& options);
 
 }  // namespace trc::runtime

@@ -1,0 +1,16 @@
+// Numbers that are known only when a script starts: code generation reads them from read-only data, the runner fills them in before
+// loading, so the verifier knows their value.
+#pragma once
+
+#include <cstdint>
+
+namespace trc::lang {
+
+enum class RuntimeConstant : std::uint8_t {
+  TargetPid,   ///< -p, else 0
+  ChildPid,    ///< -c, else 0
+  CpuCount,    ///< possible CPUs
+  StartNs,     ///< boot clock at start, for elapsed
+};
+
+}  // namespace trc::lang
