@@ -1,0 +1,164 @@
+// Which probe types there are, and how attach-point text finds its own.
+#include "probes/registry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/glob.h"
+#include "base/strings.h"
+#include "probes/forms.h"
+
+namespace trc::probes {
+namespace {
+
+/// Probe types of the language that are not built yet. They are refused by name; building one moves its row to registry().
+struct UnbuiltProvider {
+  std::string_view name;
+  std::string_view aliases[2];  // empty: none
+};
+constexpr UnbuiltProvider kUnbuilt[] = {
+    {"uprobe", {"u", ""}},     {"uretprobe", {"ur", ""}},  {"usdt", {"U", ""}},        {"tracepoint", {"t", ""}},
+    {"rawtracepoint", {"rt", ""}},
+    {"kprobe", {"k", ""}},     {"kretprobe", {"kr", ""}},  {"fentry", {"f", "kfunc"}}, {"fexit", {"fr", "kretfunc"}},
+    {"hardware", {"h", ""}},   {"watchpoint", {"w", ""}},  {"iter", {"it", ""}},       {"self", {"", ""}},
+    {"test", {"", ""}},        {"bench", {"", ""}},
+};
+
+/// "u" and "U" are two providers, so they are compared as written; everything else in lower case.
+bool same_word(std::string_view word, std::string_view name) {
+  if (word.size() == 1 || name.size() == 1) return word == name || (to_lower(word) != "u" && to_lower(word) == name);
+  return to_lower(word) == to_lower(name);
+}
+
+const UnbuiltProvider* find_unbuilt(std::string_view name) {
+  for (const UnbuiltProvider& row : kUnbuilt) {
+    if (same_word(name, row.name)) return &row;
+    for (std::string_view alias : row.aliases)
+      if (!alias.empty() && same_word(name, alias)) return &row;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> provider_names() {
+  std::vector<std::string> names;
+  for (const Provider* provider : registry()) names.emplace_back(provider->name());
+  return names;
+}
+
+/// The parts of the text between ':' outside quotes, without their quotes; \" and \\ stand for themselves inside quotes.
+Result<std::vector<std::string>> split_fields(std::string_view text) {
+  std::vector<std::string> fields(1);
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted && c == '\\' && i + 1 < text.size() && (text[i + 1] == '"' || text[i + 1] == '\\')) {
+      fields.back() += text[++i];
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (c == ':' && !quoted) {
+      fields.emplace_back();
+    } else {
+      fields.back() += c;
+    }
+  }
+  if (quoted) return Error("unterminated string in the attach point");
+  return fields;
+}
+
+struct Split {
+  const Provider* provider;
+  std::vector<std::string> fields;
+};
+
+Result<Split> split_attach_point(std::string_view text) {
+  TRC_TRY(fields, split_fields(trim(text)));
+  const std::string word = fields.front();
+  fields.erase(fields.begin());
+  if (const Provider* provider = find_provider(word)) return Split{provider, std::move(fields)};
+  if (const UnbuiltProvider* row = find_unbuilt(word)) return Error(fmt::format("{} probes are not supported yet", row->name));
+  if (word.empty()) return Error("an attach point must name a probe type").hint("for example uprobe:/bin/bash:readline");
+  if (has_glob(word)) return Error(fmt::format("wildcards in the probe type ('{}') are not supported yet", word));
+  return Error("Invalid probe type: " + word).hint(did_you_mean(word, provider_names()));
+}
+
+}  // namespace
+
+std::span<const Provider* const> registry() {
+  static const std::array providers = {
+      &begin_provider(), &end_provider(), &profile_provider(), &interval_provider(), &software_provider(),
+  };
+  return providers;
+}
+
+const Provider* find_provider(std::string_view name) {
+  for (const Provider* provider : registry()) {
+    if (same_word(name, provider->name())) return provider;
+    for (std::string_view alias : provider->aliases())
+      if (same_word(name, alias)) return provider;
+  }
+  return nullptr;
+}
+
+bool names_unsupported_provider(std::string_view text) {
+  const std::string word(trim(text.substr(0, text.find(':'))));
+  return !find_provider(word) && (find_unbuilt(word) || has_glob(word));
+}
+
+Result<ParsedTarget> parse_attach_point(std::string_view text, const Scope&) {
+  TRC_TRY(split, split_attach_point(text));
+  TRC_TRY(target, split.provider->parse(split.fields));
+  return ParsedTarget{split.provider, std::move(target)};
+}
+
+namespace {
+
+Result<> list_one(std::string_view pattern, const kernel::Facts& facts, const Scope& scope, std::vector<std::string>& names) {
+  TRC_TRY(split, split_attach_point(pattern));
+  TRC_TRY(target, split.provider->parse_pattern(split.fields));
+  TRC_TRY(found, split.provider->list(target, facts, scope));
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  names.insert(names.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+  return {};
+}
+
+/// Splits at ',' outside quotes, which split_fields() removes later.
+std::vector<std::string> split_patterns(std::string_view text) {
+  std::vector<std::string> patterns(1);
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"' && (i == 0 || text[i - 1] != '\\')) quoted = !quoted;
+    if (text[i] == ',' && !quoted) {
+      patterns.emplace_back();
+    } else {
+      patterns.back() += text[i];
+    }
+  }
+  return patterns;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> list_probes(std::string_view pattern, const kernel::Facts& facts, const Scope& scope) {
+  std::vector<std::string> names;
+  for (const std::string& part : split_patterns(pattern)) {
+    const std::string word(trim(part));
+    if (word.find(':') != std::string::npos || find_provider(word) || find_unbuilt(word)) {
+      TRC_CHECK(list_one(word, facts, scope, names));
+      continue;
+    }
+    const std::string event = quote_field(word.empty() ? "*" : word);
+    for (const char* kernel_side : {"tracepoint:*:", "rawtracepoint:*:", "software:"}) {
+      TRC_CHECK(list_one(kernel_side + event, facts, scope, names));
+    }
+    if (event == "*") {
+      TRC_CHECK(list_one("profile:*", facts, scope, names));
+      TRC_CHECK(list_one("interval:*", facts, scope, names));
+    }
+  }
+  return names;
+}
+
+}  // namespace trc::probes

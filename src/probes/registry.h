@@ -1,0 +1,14 @@
+// One function a provider, each at the end of the provider's own file. registry.cc puts them into one list.
+#pragma once
+
+#include "probes/provider.h"
+
+namespace trc::probes {
+
+const Provider& begin_provider();
+const Provider& end_provider();
+const Provider& profile_provider();
+const Provider& interval_provider();
+const Provider& software_provider();
+
+}  // namespace trc::probes
