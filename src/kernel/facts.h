@@ -34,7 +34,7 @@ class Facts {
   /// "category/event" pairs; from tracefs.
   virtual Result<std::vector<std::string>> tracepoints() const = 0;
   virtual Result<TracepointFormat> tracepoint(const std::string& category, const std::string& event) const = 0;
-  /// Names of raw tracepoints (from tracefs or BTF "btf_trace_*").
+  /// "module:name" of every raw tracepoint, module "vmlinux" for those built in; from BTF ("btf_trace_*").
   virtual Result<std::vector<std::string>> raw_tracepoints() const = 0;
   /// Number of arguments of a raw tracepoint, from BTF.
   virtual Result<std::uint32_t> raw_tracepoint_arguments(const std::string& name) const = 0;

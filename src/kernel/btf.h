@@ -1,0 +1,41 @@
+// A reader of the kernel's type information (BTF), as far as trc asks: which raw tracepoints there are and how many arguments they pass.
+// The bytes are checked, not trusted.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace trc::kernel {
+
+class Btf {
+ public:
+  /// Parses the bytes of a BTF file. `base`: the vmlinux BTF that a module's BTF continues; it must outlive this object.
+  static Result<Btf> parse(std::string bytes, const Btf* base = nullptr);
+
+  /// Names X for which there is a "typedef btf_trace_X": the raw tracepoints. Sorted.
+  std::vector<std::string> raw_tracepoints() const;
+  /// How many arguments the raw tracepoint passes; empty if it is not here.
+  std::optional<std::uint32_t> raw_tracepoint_arguments(std::string_view name) const;
+
+ private:
+  struct Record { std::uint32_t name = 0, info = 0, size_or_type = 0; };  // struct btf_type
+
+  Btf() = default;
+  std::uint32_t first_id() const { return base_ ? base_->end_id() : 1; }
+  std::uint32_t end_id() const { return first_id() + static_cast<std::uint32_t>(offsets_.size()); }
+  std::optional<Record> record(std::uint32_t id) const;
+  std::string_view string_at(std::uint32_t offset) const;
+  std::uint32_t strings_end() const;
+
+  std::string bytes_;
+  const Btf* base_ = nullptr;
+  std::size_t types_ = 0, strings_ = 0, strings_size_ = 0;  // positions in bytes_
+  std::vector<std::uint32_t> offsets_;                      // of each type, from types_
+};
+
+}  // namespace trc::kernel

@@ -1,0 +1,144 @@
+// Facts about the running kernel: each is read when it is first asked for, and kept.
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <memory>
+
+#include "base/read_file.h"
+#include "base/strings.h"
+#include "kernel/btf.h"
+#include "kernel/facts.h"
+#include "kernel/features.h"
+#include "kernel/tracefs.h"
+
+namespace trc::kernel {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// "0-3,8" as numbers; empty if the file cannot be read.
+std::vector<std::uint32_t> read_cpu_list(const char* path) {
+  std::vector<std::uint32_t> cpus;
+  const auto text = read_file(path);
+  if (!text) return cpus;
+  for (const std::string& part : split(trim(*text), ',')) {
+    const std::size_t dash = part.find('-');
+    const auto first = parse_unsigned(part.substr(0, dash));
+    const auto last = dash == std::string::npos ? first : parse_unsigned(part.substr(dash + 1));
+    if (!first || !last || *last < *first || *last > 65'535) continue;
+    for (auto cpu = *first; cpu <= *last; ++cpu) cpus.push_back(static_cast<std::uint32_t>(cpu));
+  }
+  return cpus;
+}
+
+class SystemFacts final : public Facts {
+ public:
+  Result<std::string> tracefs() const override {
+    if (!tracefs_) tracefs_ = std::make_unique<Result<Tracefs>>(find_tracefs());
+    if (!*tracefs_) return (*tracefs_).error();
+    return (**tracefs_).directory;
+  }
+
+  Result<std::vector<std::string>> tracepoints() const override {
+    if (tracepoints_.empty()) {
+      TRC_TRY(directory, tracefs());
+      TRC_TRY(names, read_tracepoints(directory));
+      tracepoints_ = std::move(names);
+    }
+    return tracepoints_;
+  }
+
+  Result<TracepointFormat> tracepoint(const std::string& category, const std::string& event) const override {
+    TRC_TRY(directory, tracefs());
+    return read_tracepoint_format(directory, category, event);
+  }
+
+  Result<std::vector<std::string>> raw_tracepoints() const override {
+    TRC_CHECK(load_btf());
+    std::vector<std::string> names;
+    for (const Module& module : modules_)
+      for (std::string& name : module.btf->raw_tracepoints()) names.push_back(module.name + ":" + std::move(name));
+    return names;
+  }
+
+  Result<std::uint32_t> raw_tracepoint_arguments(const std::string& name) const override {
+    TRC_CHECK(load_btf());
+    for (const Module& module : modules_)
+      if (const auto count = module.btf->raw_tracepoint_arguments(name)) return *count;
+    return Error(fmt::format("there is no raw tracepoint {} in the kernel's BTF", name));
+  }
+
+  bool has(Feature feature) const override {
+    const auto index = static_cast<std::size_t>(feature);
+    if (index >= features_.size()) return probe_feature(feature);
+    if (!features_[index]) features_[index] = probe_feature(feature);
+    return *features_[index];
+  }
+
+  std::uint32_t possible_cpus() const override {
+    const std::vector<std::uint32_t> cpus = read_cpu_list("/sys/devices/system/cpu/possible");
+    if (!cpus.empty()) return cpus.back() + 1;
+    return static_cast<std::uint32_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_CONF)));
+  }
+
+  std::vector<std::uint32_t> online_cpus() const override {
+    std::vector<std::uint32_t> cpus = read_cpu_list("/sys/devices/system/cpu/online");
+    if (cpus.empty())
+      for (long cpu = 0; cpu < std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)); ++cpu) cpus.push_back(static_cast<std::uint32_t>(cpu));
+    return cpus;
+  }
+
+  std::uint64_t max_sample_rate() const override {
+    const auto text = read_file("/proc/sys/kernel/perf_event_max_sample_rate");
+    return text ? parse_unsigned(trim(*text)).value_or(0) : 0;
+  }
+
+  bool in_initial_pid_namespace() const override {
+    // The initial namespace has a fixed inode number (PROC_PID_INIT_INO).
+    struct stat st {};
+    return ::stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == 0xEFFFFFFC;
+  }
+
+ private:
+  struct Module {
+    std::string name;
+    std::unique_ptr<Btf> btf;  // modules point at vmlinux, so it must not move
+  };
+
+  /// vmlinux first, then every module that has BTF.
+  Result<> load_btf() const {
+    if (!modules_.empty()) return {};
+    TRC_TRY(bytes, read_file("/sys/kernel/btf/vmlinux"));
+    TRC_TRY(vmlinux, Btf::parse(std::move(bytes)));
+    modules_.push_back({"vmlinux", std::make_unique<Btf>(std::move(vmlinux))});
+    std::error_code ignored;
+    for (const fs::directory_entry& entry : fs::directory_iterator("/sys/kernel/btf", ignored)) {
+      const std::string name = entry.path().filename();
+      if (name == "vmlinux") continue;
+      auto text = read_file(entry.path());
+      if (!text) continue;
+      if (auto btf = Btf::parse(std::move(*text), modules_.front().btf.get())) {
+        modules_.push_back({name, std::make_unique<Btf>(std::move(*btf))});
+      }
+    }
+    return {};
+  }
+
+  mutable std::unique_ptr<Result<Tracefs>> tracefs_;
+  mutable std::vector<std::string> tracepoints_;
+  mutable std::vector<Module> modules_;
+  mutable std::array<std::optional<bool>, 16> features_;
+};
+
+}  // namespace
+
+Facts& system_facts() {
+  static SystemFacts facts;
+  return facts;
+}
+
+}  // namespace trc::kernel
