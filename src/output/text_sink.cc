@@ -1,0 +1,138 @@
+// Output for people, and for the many scripts that parse it: the bytes are specified.
+#include <fmt/format.h>
+
+#include "output/sinks.h"
+#include "output/writer.h"
+
+namespace trc::output {
+namespace {
+
+bool is_histogram(const Value& value) { return std::holds_alternative<std::shared_ptr<Histogram>>(value.data); }
+
+class TextSink final : public Sink {
+ public:
+  explicit TextSink(const SinkOptions& options)
+      : writer_(options.fd, options.buffering), message_fd_(options.message_fd), quiet_(options.quiet), trailer_(options.trailer) {}
+
+  void attached(std::size_t probes) override {
+    if (!quiet_) message(fmt::format("Attached {} probe{}\n", probes, probes == 1 ? "" : "s"));
+  }
+
+  void text(std::string_view formatted) override {
+    writer_.buffer() += formatted;
+    writer_.commit();
+  }
+
+  void value(const Value& value) override {
+    append_value(value);
+    writer_.buffer() += '\n';
+    writer_.commit();
+  }
+
+  void map(const MapDump& map) override {
+    if (!map.entries.empty()) separate();
+    for (const auto& [key, value] : map.entries) {
+      writer_.buffer() += map.name;
+      if (map.has_key) {
+        writer_.buffer() += '[';
+        append_printable(key_to_text(key, trailer_));
+        writer_.buffer() += ']';
+      }
+      append_map_value(value);
+      writer_.commit();
+    }
+  }
+
+  void map_value(std::string_view name, const Value& value) override {
+    writer_.buffer() += name;
+    append_map_value(value);
+    writer_.commit();
+  }
+
+  void time(std::string_view formatted) override { text(formatted); }
+
+  void join(std::string_view joined) override {
+    writer_.buffer() += joined;
+    writer_.buffer() += '\n';
+    writer_.commit();
+  }
+
+  void lost(std::uint64_t events) override {
+    total_lost_ += events;
+    message(fmt::format("Lost {} events\n", events));
+  }
+
+  void error(const Origin& at, std::string_view what, std::string_view helper, std::int64_t code) override {
+    std::string out = at.position.empty() ? "" : at.position + ": ";
+    out += fmt::format("WARNING: {}\n", what);
+    if (!helper.empty()) out += fmt::format("Additional Info - helper: {}, retcode: {}\n", helper, code);
+    if (!at.source_line.empty()) out += at.source_line + "\n";
+    if (!at.underline.empty()) out += at.underline + "\n";
+    message(out);
+  }
+
+  void end_of_run() override {
+    if (total_lost_ != 0) {
+      message(fmt::format("WARNING: Total lost event count: {}\n"
+                          "HINT: a larger ring buffer loses fewer events: config = {{ perf_rb_pages = … }}\n", total_lost_));
+    }
+    separator_due_ = true;
+    if (!quiet_) separate();
+  }
+
+  void flush() override { writer_.flush(); }
+  Result<> finish() override { return writer_.finish(); }
+
+ private:
+  /// The two newlines before the maps at the end. With -q they are left out when no map follows.
+  void separate() {
+    if (!separator_due_) return;
+    separator_due_ = false;
+    writer_.buffer() += "\n\n";
+    writer_.commit();
+  }
+
+  /// What was printed before a message should also be seen before it.
+  void message(std::string_view text) {
+    writer_.flush();
+    write_all(message_fd_, text);
+  }
+
+  void append_map_value(const Value& value) {
+    // A histogram starts on a line of its own and ends with an empty one.
+    writer_.buffer() += is_histogram(value) ? ":\n" : ": ";
+    append_value(value);
+    writer_.buffer() += '\n';
+  }
+
+  void append_value(const Value& value) {
+    if (writer_.is_terminal()) append_printable(to_text(value, trailer_));
+    else append_text(writer_.buffer(), value, trailer_);
+  }
+
+  /// A string of a traced process must not be able to drive the terminal; elsewhere bytes pass as they are.
+  void append_printable(std::string_view text) {
+    if (!writer_.is_terminal()) {
+      writer_.buffer() += text;
+      return;
+    }
+    for (const char c : text) {
+      const bool control = (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
+      if (control) fmt::format_to(std::back_inserter(writer_.buffer()), "\\x{:02x}", static_cast<unsigned char>(c));
+      else writer_.buffer() += c;
+    }
+  }
+
+  Writer writer_;
+  int message_fd_;
+  bool quiet_;
+  std::string trailer_;
+  std::uint64_t total_lost_ = 0;
+  bool separator_due_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Sink> make_text_sink(const SinkOptions& options) { return std::make_unique<TextSink>(options); }
+
+}  // namespace trc::output
