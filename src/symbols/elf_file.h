@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "symbols/library_search.h"
 
 namespace trc::symbols {
 
@@ -17,6 +18,8 @@ struct Function {
   std::string_view name;        ///< valid as long as the ElfFile lives; versions ("@GLIBC_2.2.5") removed
   std::uint64_t address = 0;    ///< virtual address in the file
   std::uint64_t size = 0;       ///< bytes, may be 0
+  bool is_global = false;       ///< visible outside its object file (STB_GLOBAL, STB_WEAK)
+  bool is_indirect = false;     ///< IFUNC: the code at `address` chooses the function and is not it
 };
 
 struct UsdtNote {
@@ -27,10 +30,15 @@ struct UsdtNote {
 /// e_machine as a word: "x86-64", "aarch64", "i386", …
 std::string machine_name(std::uint16_t e_machine);
 
+/// The interpreter of a "#!" script, empty if the file is none.
+std::string script_interpreter(const std::string& path);
+
 class ElfFile {
  public:
   /// Errors: not a regular file, not an ELF file (a script's interpreter is named in the hint), damaged.
   static Result<std::shared_ptr<const ElfFile>> open(const std::string& path);
+  /// The same from memory; `path` is for messages.
+  static Result<std::shared_ptr<const ElfFile>> from_bytes(std::string bytes, const std::string& path);
   virtual ~ElfFile() = default;
 
   virtual const std::string& path() const = 0;
@@ -41,8 +49,11 @@ class ElfFile {
   virtual std::string interpreter() const = 0;                         ///< PT_INTERP, empty if none
   virtual std::string soname() const = 0;
   virtual std::string build_id() const = 0;                            ///< hex
+  virtual std::string rpath() const = 0;                               ///< DT_RPATH as it stands
+  virtual std::string runpath() const = 0;                             ///< DT_RUNPATH as it stands
+  virtual bool is_code(std::uint64_t address) const = 0;               ///< in an executable segment
   /// Functions with code in this file, of .symtab and .dynsym and of the debug file (debuglink, build-id) if there is one; sorted by
-  /// address, duplicates (name, address) removed. IFUNC symbols included.
+  /// address (the best name of several at one address first: global, sized), duplicates (name, address) removed. IFUNC symbols included.
   virtual const std::vector<Function>& functions() const = 0;
   /// nullptr if the name is not there. All symbols with that name are in `functions()`.
   virtual const Function* find(std::string_view name) const = 0;
@@ -58,8 +69,5 @@ class ElfFile {
 
 /// One ElfFile per (device, inode, mtime): opening again is free while somebody holds it.
 Result<std::shared_ptr<const ElfFile>> open_cached(const std::string& path);
-
-/// Finds a shared library by soname or file name ("libc", "libc.so.6", "c"): ld.so.cache, then the usual directories. Empty if none.
-std::string find_library(std::string_view name);
 
 }  // namespace trc::symbols
