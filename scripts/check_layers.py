@@ -9,8 +9,9 @@ import pathlib
 import re
 import sys
 
-# Header pattern -> the places that may include it: a folder, or a file.
+# Header pattern -> the places that may include it: a folder, or a file. The first pattern that matches a header counts.
 FENCES = [
+    (r"llvm/Demangle/.*", ["codegen", "symbols/demangle"]),
     (r"llvm[-/].*", ["codegen"]),
     (r"bpf/.*", ["kernel", "runtime/kernel_engine", "stdlib", "codegen"]),
     (r"(libelf|gelf|elfutils/.*)\.h", ["symbols"]),
@@ -60,9 +61,9 @@ def check_file(source, relative, allowed):
             continue
         place = f"src/{relative}:{number}"
         header = match.group(2)
-        for pattern, homes in FENCES:
-            if re.fullmatch(pattern, header) and not any(relative.startswith((home + "/", home + ".")) for home in homes):
-                yield f"{place}: {header} belongs to {' and '.join(homes)} only"
+        homes = next((homes for pattern, homes in FENCES if re.fullmatch(pattern, header)), None)
+        if homes and not any(relative.startswith((home + "/", home + ".")) for home in homes):
+            yield f"{place}: {header} belongs to {' and '.join(homes)} only"
         if match.group(1) == "<" or "/" not in header:
             continue
         target = folder_of(header, allowed)

@@ -100,6 +100,8 @@ def missing(words):
         "rawtracepoint": btf, "btf": btf, "perf": perf, "mount_namespace": mount_namespace, "python_shim": python_shim,
     }
     for word in words:
+        if word == "nothing":
+            continue
         kind, _, name = word.partition(":")
         if kind == "command":
             reason = None if shutil.which(name) else f"the command {name} is not installed"

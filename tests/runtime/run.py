@@ -211,7 +211,7 @@ def main():
     runner = Runner(os.path.abspath(options.trc), os.path.abspath(options.programs), str(pathlib.Path(__file__).resolve().parents[2]))
     failed = skipped = 0
     for case in cases:
-        reason = needs.missing(case.get("NEEDS", "").split())
+        reason = needs.missing(case.get("NEEDS", "bpf").split())
         if reason:
             skipped += 1
             print(f"SKIP: {reason}" if options.name else f"skip  {case.name}: {reason}")
