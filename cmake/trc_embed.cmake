@@ -1,20 +1,20 @@
 # trc_embed(TARGET SYMBOL FILE): makes FILE's bytes available in TARGET as
 #   extern const char SYMBOL[]; extern const char SYMBOL_end[];
-# through the assembler's .incbin, so large files cost no compile time.
+# through the assembler's .incbin, so large files cost no compile time. (In C rather than as an assembler file: the project has no ASM.)
 function(trc_embed target symbol file)
-  set(asm ${CMAKE_CURRENT_BINARY_DIR}/${symbol}.S)
-  file(WRITE ${asm}.tmp
-"    .section .rodata
-    .balign 8
-    .globl ${symbol}
-    .globl ${symbol}_end
-${symbol}:
-    .incbin \"${file}\"
-${symbol}_end:
-    .byte 0
-    .section .note.GNU-stack,\"\",@progbits
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/${symbol}.c)
+  file(WRITE ${source}.tmp
+"__asm__(\".section .rodata\\n\"
+        \".balign 8\\n\"
+        \".globl ${symbol}\\n\"
+        \".globl ${symbol}_end\\n\"
+        \"${symbol}:\\n\"
+        \".incbin \\\"${file}\\\"\\n\"
+        \"${symbol}_end:\\n\"
+        \".byte 0\\n\"
+        \".text\\n\");
 ")
-  file(COPY_FILE ${asm}.tmp ${asm} ONLY_IF_DIFFERENT)
-  set_source_files_properties(${asm} PROPERTIES OBJECT_DEPENDS ${file} LANGUAGE C)
-  target_sources(${target} PRIVATE ${asm})
+  file(COPY_FILE ${source}.tmp ${source} ONLY_IF_DIFFERENT)
+  set_source_files_properties(${source} PROPERTIES OBJECT_DEPENDS ${file})
+  target_sources(${target} PRIVATE ${source})
 endfunction()
