@@ -1,0 +1,121 @@
+#include "codegen/backend.h"
+
+#include <bit>
+#include <mutex>
+
+#include <llvm/Analysis/AliasAnalysis.h>
+#include <llvm/Analysis/AssumptionCache.h>
+#include <llvm/Analysis/BasicAliasAnalysis.h>
+#include <llvm/Analysis/BlockFrequencyInfo.h>
+#include <llvm/Analysis/BranchProbabilityInfo.h>
+#include <llvm/Analysis/LoopInfo.h>
+#include <llvm/Analysis/MemorySSA.h>
+#include <llvm/Analysis/OptimizationRemarkEmitter.h>
+#include <llvm/Analysis/PostDominators.h>
+#include <llvm/Analysis/ProfileSummaryInfo.h>
+#include <llvm/Analysis/TargetLibraryInfo.h>
+#include <llvm/Analysis/TargetTransformInfo.h>
+#include <llvm/IR/Dominators.h>
+#include <llvm/IR/LegacyPassManager.h>
+#include <llvm/IR/PassInstrumentation.h>
+#include <llvm/IR/PassManager.h>
+#include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/TargetSelect.h>
+#include <llvm/Transforms/IPO/AlwaysInliner.h>
+#include <llvm/Transforms/InstCombine/InstCombine.h>
+#include <llvm/Transforms/Scalar/ADCE.h>
+#include <llvm/Transforms/Scalar/DeadStoreElimination.h>
+#include <llvm/Transforms/Scalar/EarlyCSE.h>
+#include <llvm/Transforms/Scalar/SROA.h>
+#include <llvm/Transforms/Scalar/SimplifyCFG.h>
+
+extern "C" {
+void LLVMInitializeBPFTargetInfo();
+void LLVMInitializeBPFTarget();
+void LLVMInitializeBPFTargetMC();
+void LLVMInitializeBPFAsmPrinter();
+}
+
+namespace trc::codegen {
+namespace {
+
+constexpr const char* kTriple = std::endian::native == std::endian::little ? "bpfel" : "bpfeb";
+// Jumps with 32-bit operands and 32-bit arithmetic; in every kernel since 5.12. v4 needs 6.6.
+constexpr const char* kCpu = "v3";
+
+}  // namespace
+
+Result<std::unique_ptr<llvm::TargetMachine>> make_bpf_target() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    LLVMInitializeBPFTargetInfo();
+    LLVMInitializeBPFTarget();
+    LLVMInitializeBPFTargetMC();
+    LLVMInitializeBPFAsmPrinter();
+  });
+  std::string error;
+  const llvm::Target* target = llvm::TargetRegistry::lookupTarget(kTriple, error);
+  if (!target) return Error("LLVM has no BPF back end: " + error);
+  llvm::TargetOptions options;
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(kTriple, kCpu, "", options, std::nullopt));
+  if (!machine) return Error("LLVM cannot make code for BPF");
+  return machine;
+}
+
+// What pays for BPF: variables into registers, arithmetic folded, dead code gone. No pass here moves memory accesses or merges pointers
+// in ways that hide checks from the verifier, and none works on loops.
+void optimise(llvm::Module& module, llvm::TargetMachine& target) {
+  using namespace llvm;
+  FunctionAnalysisManager functions;
+  ModuleAnalysisManager modules;
+  functions.registerPass([&] { return PassInstrumentationAnalysis(); });
+  functions.registerPass([&] { return target.getTargetIRAnalysis(); });
+  functions.registerPass([&] { return TargetLibraryAnalysis(); });
+  functions.registerPass([&] { return AssumptionAnalysis(); });
+  functions.registerPass([&] { return DominatorTreeAnalysis(); });
+  functions.registerPass([&] { return PostDominatorTreeAnalysis(); });
+  functions.registerPass([&] { return LoopAnalysis(); });
+  functions.registerPass([&] { return BranchProbabilityAnalysis(); });
+  functions.registerPass([&] { return BlockFrequencyAnalysis(); });
+  functions.registerPass([&] { return OptimizationRemarkEmitterAnalysis(); });
+  functions.registerPass([&] { return MemorySSAAnalysis(); });
+  functions.registerPass([&] { return BasicAA(); });
+  functions.registerPass([&] {
+    AAManager manager;
+    manager.registerFunctionAnalysis<BasicAA>();
+    return manager;
+  });
+  functions.registerPass([&] { return ModuleAnalysisManagerFunctionProxy(modules); });
+  modules.registerPass([&] { return PassInstrumentationAnalysis(); });
+  modules.registerPass([&] { return ProfileSummaryAnalysis(); });
+  modules.registerPass([&] { return FunctionAnalysisManagerModuleProxy(functions); });
+
+  FunctionPassManager passes;
+  passes.addPass(SROAPass(SROAOptions::ModifyCFG));
+  passes.addPass(EarlyCSEPass(true));
+  passes.addPass(SimplifyCFGPass());
+  passes.addPass(InstCombinePass());
+  passes.addPass(SimplifyCFGPass());
+  passes.addPass(SROAPass(SROAOptions::ModifyCFG));
+  passes.addPass(EarlyCSEPass(true));
+  passes.addPass(DSEPass());
+  passes.addPass(ADCEPass());
+  passes.addPass(SimplifyCFGPass());
+
+  ModulePassManager pipeline;
+  pipeline.addPass(AlwaysInlinerPass(false));
+  pipeline.addPass(createModuleToFunctionPassAdaptor(std::move(passes)));
+  pipeline.run(module, modules);
+}
+
+Result<std::string> compile(llvm::Module& module, llvm::TargetMachine& target, Output output) {
+  llvm::SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager passes;
+  const auto kind = output == Output::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
+  if (target.addPassesToEmitFile(passes, stream, nullptr, kind)) return Error("LLVM cannot write this kind of file for BPF");
+  passes.run(module);
+  return std::string(bytes.begin(), bytes.end());
+}
+
+}  // namespace trc::codegen

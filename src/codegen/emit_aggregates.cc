@@ -1,0 +1,144 @@
+// count, sum, min, max, avg, stats, hist, lhist: updating one CPU's state, reading all of them. Layouts: lang/aggregates.h.
+#include <linux/bpf.h>
+
+#include "base/assert.h"
+#include "codegen/function_emitter.h"
+#include "lang/aggregates.h"
+
+namespace trc::codegen {
+namespace {
+
+constexpr std::uint64_t kSecondWord = 8;   // min, max: is_set; avg, stats: count
+
+bool is_histogram(const lang::Type& type) { return type.is(lang::TypeKind::Histogram) || type.is(lang::TypeKind::LinearHistogram); }
+
+}  // namespace
+
+void FunctionEmitter::emit(const typed::MapAggregate& statement) {
+  const image::MapEntry& entry = module_.map_entry(statement.map);
+  const lang::Type& type = entry.value;
+  llvm::Value* key = key_pointer(statement.map, statement.key);
+  llvm::Value* argument = statement.argument ? scalar(statement.argument) : i64(1);
+  if (is_histogram(type)) argument = bucket_index(type, argument);
+  auto initial = [&]() -> llvm::Value* {
+    if (is_histogram(type)) return module_.zeros(entry.value_size);
+    const Place state = temporary(entry.value_size);
+    builder_.CreateAlignedStore(argument, state.pointer, state.align);
+    if (entry.value_size > kSecondWord) builder_.CreateAlignedStore(i64(1), offset(state, kSecondWord).pointer, state.align);
+    return state.pointer;
+  };
+  update_element(statement.map, key, span_, initial, is_histogram(type),
+                 [&](llvm::Value* element) { change_aggregate(type, entry.per_cpu, element, argument); });
+}
+
+/// The number of the counter that a value belongs to, so bounded that the verifier knows it.
+llvm::Value* FunctionEmitter::bucket_index(const lang::Type& type, llvm::Value* argument) {
+  if (type.is(lang::TypeKind::Histogram)) {
+    return builder_.CreateCall(module_.library_function("trc_bucket"),
+                               {argument, builder_.getInt32(type.count), i64(lang::histogram_buckets(type.count))});
+  }
+  return builder_.CreateCall(module_.library_function("trc_linear_bucket"),
+                             {argument, i64(static_cast<std::uint64_t>(type.low)), i64(static_cast<std::uint64_t>(type.high)),
+                              i64(static_cast<std::uint64_t>(type.step)), i64(lang::linear_buckets(type))});
+}
+
+/// `argument` of a histogram is the bucket number.
+void FunctionEmitter::change_aggregate(const lang::Type& type, bool per_cpu, llvm::Value* element, llvm::Value* argument) {
+  using enum lang::TypeKind;
+  const Place first{element, llvm::Align(8)};
+  auto load = [&](Place place) { return builder_.CreateAlignedLoad(builder_.getInt64Ty(), place.pointer, place.align); };
+  auto add = [&](Place place, llvm::Value* delta) {
+    if (per_cpu) {
+      builder_.CreateAlignedStore(builder_.CreateAdd(load(place), delta), place.pointer, place.align);
+    } else {
+      builder_.CreateAtomicRMW(llvm::AtomicRMWInst::Add, place.pointer, delta, place.align, llvm::AtomicOrdering::SequentiallyConsistent);
+    }
+  };
+  switch (type.kind) {
+    case Count: return add(first, i64(1));
+    case Sum: return add(first, argument);
+    case Avg:
+    case Stats:
+      add(first, argument);
+      return add(offset(first, kSecondWord), i64(1));
+    case Min:
+    case Max: {
+      const Place is_set = offset(first, kSecondWord);
+      llvm::BasicBlock *compare = block("compare"), *replace = block("replace"), *after = block("kept");
+      builder_.CreateCondBr(builder_.CreateIsNull(load(is_set)), replace, compare);
+      builder_.SetInsertPoint(compare);
+      llvm::Value* old = load(first);
+      llvm::Value *small = type.is(Min) ? argument : old, *large = type.is(Min) ? old : argument;
+      builder_.CreateCondBr(type.is_signed ? builder_.CreateICmpSLT(small, large) : builder_.CreateICmpULT(small, large), replace, after);
+      builder_.SetInsertPoint(replace);
+      builder_.CreateAlignedStore(argument, first.pointer, first.align);
+      builder_.CreateAlignedStore(i64(1), is_set.pointer, is_set.align);
+      return fall_into(after);
+    }
+    case Histogram:
+    case LinearHistogram: {
+      auto* counter = builder_.CreateGEP(builder_.getInt64Ty(), element, argument);
+      return add({counter, llvm::Align(8)}, i64(1));
+    }
+    case None:
+    case Void:
+    case Bool:
+    case Integer:
+    case Pointer:
+    case String:
+    case Buffer:
+    case Array:
+    case Struct:
+    case Tuple:
+    case Record:
+    case Timestamp:
+    case KernelStack:
+    case UserStack:
+    case KernelSymbol:
+    case UserSymbol:
+    case ProbeName:
+    case Username: break;
+  }
+  TRC_UNREACHABLE("not an aggregate");
+}
+
+/// count, sum, min, max, avg over all CPUs; 0 when nothing was seen.
+llvm::Value* FunctionEmitter::aggregate_value(typed::MapId map, llvm::Value* key) {
+  const lang::Type& type = module_.map_entry(map).value;
+  const bool extreme = type.is(lang::TypeKind::Min) || type.is(lang::TypeKind::Max);
+  const bool average = type.is(lang::TypeKind::Avg) || type.is(lang::TypeKind::Stats);
+  TRC_ASSERT(!is_histogram(type));
+  llvm::AllocaInst *total = local("total"), *second = local("second");
+  auto load = [&](llvm::AllocaInst* from) { return builder_.CreateLoad(builder_.getInt64Ty(), from); };
+  builder_.CreateStore(i64(0), total);
+  builder_.CreateStore(i64(0), second);
+  for_each_copy(map, key, [&](llvm::Value* copy) {
+    const Place state{copy, llvm::Align(8)};
+    llvm::Value* word = builder_.CreateAlignedLoad(builder_.getInt64Ty(), copy, llvm::Align(8));
+    if (!extreme) {
+      builder_.CreateStore(builder_.CreateAdd(load(total), word), total);
+      if (!average) return;
+      auto* count = builder_.CreateAlignedLoad(builder_.getInt64Ty(), offset(state, kSecondWord).pointer, llvm::Align(8));
+      builder_.CreateStore(builder_.CreateAdd(load(second), count), second);
+      return;
+    }
+    auto* is_set = builder_.CreateIsNotNull(builder_.CreateAlignedLoad(builder_.getInt64Ty(), offset(state, kSecondWord).pointer, llvm::Align(8)));
+    llvm::Value *best = load(total), *small = type.is(lang::TypeKind::Min) ? word : best, *large = type.is(lang::TypeKind::Min) ? best : word;
+    auto* better = type.is_signed ? builder_.CreateICmpSLT(small, large) : builder_.CreateICmpULT(small, large);
+    auto* take = builder_.CreateAnd(is_set, builder_.CreateOr(builder_.CreateIsNull(load(second)), better));
+    builder_.CreateStore(builder_.CreateSelect(take, word, best), total);
+    builder_.CreateStore(builder_.CreateSelect(take, i64(1), load(second)), second);
+  });
+  if (!average) return load(total);
+  llvm::AllocaInst* result = local("average");
+  builder_.CreateStore(i64(0), result);
+  if_then(builder_.CreateIsNotNull(load(second)), [&] {
+    llvm::Value *sum = load(total), *sign = type.is_signed ? builder_.CreateAShr(sum, 63) : i64(0);
+    auto* magnitude = builder_.CreateSub(builder_.CreateXor(sum, sign), sign);
+    auto* quotient = builder_.CreateUDiv(magnitude, load(second));
+    builder_.CreateStore(builder_.CreateSub(builder_.CreateXor(quotient, sign), sign), result);
+  });
+  return load(result);
+}
+
+}  // namespace trc::codegen

@@ -1,0 +1,358 @@
+// The shape of a program: its frame, its statements, its loops, and how it ends.
+#include <fmt/format.h>
+#include <linux/bpf.h>
+#include <llvm/IR/MDBuilder.h>
+
+#include "base/assert.h"
+#include "codegen/codegen.h"
+#include "codegen/function_emitter.h"
+
+namespace trc::codegen {
+namespace {
+
+// The start of every frame.
+constexpr std::uint32_t kFrameContext = 0, kFrameScratch = 8, kFrameReturned = 16, kFrameResult = 24, kFrameHeader = 32;
+// Of the 512 bytes of stack, which a program shares with its loop callbacks and the library's functions.
+constexpr std::uint32_t kFrameLimit = 224;
+constexpr std::uint64_t kContinueLoop = 0, kLeaveLoop = 1;
+
+}  // namespace
+
+LocationScope::LocationScope(FunctionEmitter& emitter, Span span)
+    : emitter_(emitter), previous_span_(emitter.span_), previous_(emitter.builder_.getCurrentDebugLocation()) {
+  if (span.end == 0 && span.begin == 0 && emitter.span_.end != 0) return;  // a value that a pass made up
+  emitter.span_ = span;
+  emitter.builder_.SetCurrentDebugLocation(emitter.module_.debug.at(span, *emitter.function_));
+}
+
+LocationScope::~LocationScope() {
+  emitter_.span_ = previous_span_;
+  emitter_.builder_.SetCurrentDebugLocation(previous_);
+}
+
+TemporaryScope::TemporaryScope(FunctionEmitter& emitter) : emitter_(emitter), scratch_bytes_(emitter.state_.scratch_bytes) {
+  for (const auto& temporary : emitter.temporaries_) in_use_.push_back(temporary.in_use);
+}
+
+TemporaryScope::~TemporaryScope() {
+  for (std::size_t i = 0; i < emitter_.temporaries_.size(); ++i) emitter_.temporaries_[i].in_use = i < in_use_.size() && in_use_[i];
+  emitter_.state_.scratch_bytes = scratch_bytes_;
+}
+
+FunctionEmitter::FunctionEmitter(ProgramState& state, llvm::Function* function, FunctionEmitter* parent)
+    : state_(state), module_(state.module), function_(function), parent_(parent), builder_(function->getContext()) {
+  entry_ = block("entry");
+  builder_.SetInsertPoint(entry_);
+}
+
+void FunctionEmitter::emit_program(ModuleEmitter& module, std::uint32_t index) {
+  const typed::Program& program = module.program.programs[index];
+  const typed::ProbeSpec& probe = module.program.probes[program.probe];
+  auto& context = module.module.getContext();
+  auto* type = llvm::FunctionType::get(llvm::Type::getInt32Ty(context), {llvm::PointerType::get(context, 0)}, false);
+  auto* function = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, program.name, module.module);
+  function->setDoesNotThrow();
+  function->setSection(kSectionPrefix + program.name);
+  module.debug.describe_function(*function, probe.span);
+
+  ProgramState state{.module = module, .program = program, .index = index};
+  FunctionEmitter emitter(state, function, nullptr);
+  LocationScope location(emitter, probe.span);
+  emitter.open_program();
+  emitter.emit_body(program.body, true);
+  emitter.close_program();
+}
+
+void FunctionEmitter::open_program() {
+  frame_memory_ = builder_.CreateAlloca(builder_.getInt8Ty(), nullptr, "frame");  // resized in close_program()
+  frame_memory_->setAlignment(llvm::Align(8));
+  frame_ = frame_memory_;
+  scratch_ = builder_.CreateAlloca(pointer_type(), nullptr, "scratch");
+  result_ = builder_.CreateAlloca(builder_.getInt64Ty(), nullptr, "result");
+  exit_ = block("exit");
+  state_.frame_bytes = kFrameHeader;
+  lay_out_slots();
+
+  builder_.CreateStore(function_->getArg(0), frame_at(kFrameContext).pointer);
+  builder_.CreateStore(i64(0), frame_at(kFrameReturned).pointer);
+  builder_.CreateStore(llvm::ConstantPointerNull::get(builder_.getPtrTy()), scratch_);
+  builder_.CreateStore(default_return(), result_);
+}
+
+void FunctionEmitter::close_program() {
+  if (!terminated()) builder_.CreateBr(exit_);
+  builder_.SetInsertPoint(exit_);
+  if (claimed_) {
+    auto* slot = builder_.CreateLoad(pointer_type(), scratch_);
+    if_then(builder_.CreateIsNotNull(slot), [&] { builder_.CreateCall(module_.library_function("trc_scratch_release"), {slot}); });
+  }
+  builder_.CreateRet(builder_.CreateTrunc(builder_.CreateLoad(builder_.getInt64Ty(), result_), builder_.getInt32Ty()));
+  frame_memory_->setAllocatedType(llvm::ArrayType::get(builder_.getInt8Ty(), state_.frame_bytes));
+}
+
+void FunctionEmitter::lay_out_slots() {
+  for (const lang::Type& type : state_.program.slots) {
+    const std::uint32_t bytes = (std::max(type.size, 1u) + 7) / 8 * 8;
+    SlotPlace place;
+    place.in_scratch = type.size > module_.program.on_stack_limit || state_.frame_bytes + bytes > kFrameLimit;
+    place.offset = place.in_scratch ? allocate_scratch(bytes) : add_to_frame(bytes);
+    state_.slots.push_back(place);
+  }
+}
+
+std::uint32_t FunctionEmitter::add_to_frame(std::uint32_t bytes) {
+  const std::uint32_t at = state_.frame_bytes;
+  state_.frame_bytes += (bytes + 7) / 8 * 8;
+  return at;
+}
+
+Place FunctionEmitter::frame_at(std::uint32_t bytes) { return offset({frame_, llvm::Align(8)}, bytes); }
+
+llvm::Value* FunctionEmitter::default_return() {
+  // A perf tracepoint's program that returns 0 would keep the event from other readers of the same event.
+  return i64(state_.program.context.kind == lang::ProgramKind::Tracepoint ? 1 : 0);
+}
+
+void FunctionEmitter::fall_into(llvm::BasicBlock* next) {
+  if (!terminated()) builder_.CreateBr(next);
+  builder_.SetInsertPoint(next);
+}
+
+void FunctionEmitter::if_then(llvm::Value* condition, const std::function<void()>& then, bool unlikely) {
+  llvm::BasicBlock *yes = block("then"), *after = block("after");
+  builder_.CreateCondBr(condition, yes, after, unlikely ? llvm::MDBuilder(builder_.getContext()).createUnlikelyBranchWeights() : nullptr);
+  builder_.SetInsertPoint(yes);
+  then();
+  fall_into(after);
+}
+
+llvm::AllocaInst* FunctionEmitter::local(const char* name) {
+  llvm::IRBuilder<> at_entry(entry_, entry_->begin());
+  return at_entry.CreateAlloca(builder_.getInt64Ty(), nullptr, name);
+}
+
+// ---- statements ----
+
+// The spine is the top-level statement list, continued into the last statement's arm when that is an `if` without `else`: where a
+// predicate has been passed. Scratch memory is claimed in front of the first statement there that needs it.
+void FunctionEmitter::emit_body(const typed::Statements& statements, bool spine) {
+  for (std::size_t i = 0; i < statements.size() && !terminated(); ++i) {
+    if (spine && !claimed_) {
+      llvm::BasicBlock* next = block("statement");
+      claim_point_ = builder_.CreateBr(next);
+      builder_.SetInsertPoint(next);
+    }
+    emit_statement(statements[i], spine && i + 1 == statements.size());
+  }
+}
+
+void FunctionEmitter::emit_before(const typed::Statements& statements) {
+  emit_body(statements, false);
+  if (terminated()) builder_.SetInsertPoint(block("unreachable"));
+}
+
+void FunctionEmitter::emit_statement(const typed::Statement& statement, bool last_on_spine) {
+  LocationScope location(*this, statement.span);
+  TemporaryScope temporaries(*this);
+  const auto* branch = std::get_if<typed::If>(&statement.op);
+  if (branch && last_on_spine && branch->otherwise.empty()) {
+    if_then(condition(*branch->condition), [&] { emit_body(branch->then, true); });
+    return;
+  }
+  std::visit([&](const auto& op) { emit(op); }, statement.op);
+}
+
+void FunctionEmitter::emit(const typed::Evaluate& statement) {
+  if (statement.value->type.is(lang::TypeKind::Void) || is_scalar(statement.value->type)) {
+    scalar(*statement.value);
+  } else {
+    prepare(*statement.value);
+  }
+}
+
+void FunctionEmitter::emit(const typed::StoreSlot& statement) {
+  const lang::Type& type = state_.program.slots[statement.slot];
+  if (is_scalar(type)) {
+    store_scalar(scalar(*statement.value), type, slot(statement.slot));
+  } else {
+    // The value may read the variable that it is stored to: build it first, unless it is only a copy.
+    Store write = prepare(*statement.value);
+    write(slot(statement.slot));
+  }
+}
+
+void FunctionEmitter::emit(const typed::ZeroSlot& statement) { zero(slot(statement.slot), state_.program.slots[statement.slot].size); }
+
+void FunctionEmitter::emit(const typed::If& statement) {
+  llvm::BasicBlock *yes = block("then"), *no = block("else"), *after = block("after");
+  builder_.CreateCondBr(condition(*statement.condition), yes, statement.otherwise.empty() ? after : no);
+  builder_.SetInsertPoint(yes);
+  emit_body(statement.then, false);
+  if (!terminated()) builder_.CreateBr(after);
+  if (statement.otherwise.empty()) {
+    no->eraseFromParent();
+  } else {
+    builder_.SetInsertPoint(no);
+    emit_body(statement.otherwise, false);
+    if (!terminated()) builder_.CreateBr(after);
+  }
+  builder_.SetInsertPoint(after);
+  if (after->hasNPredecessors(0)) builder_.CreateUnreachable();
+}
+
+void FunctionEmitter::emit(const typed::While& statement) {
+  llvm::BasicBlock *head = block("while"), *body = block("body"), *after = block("after");
+  builder_.CreateBr(head);
+  builder_.SetInsertPoint(head);
+  builder_.CreateCondBr(condition(*statement.condition), body, after);
+  builder_.SetInsertPoint(body);
+  loops_.push_back({head, after});
+  emit_body(statement.body, false);
+  loops_.pop_back();
+  if (!terminated()) builder_.CreateBr(head);
+  builder_.SetInsertPoint(after);
+}
+
+void FunctionEmitter::emit(const typed::Break&) {
+  if (!loops_.empty()) {
+    builder_.CreateBr(loops_.back().out);
+  } else {
+    TRC_ASSERT(parent_ != nullptr);
+    builder_.CreateRet(i64(kLeaveLoop));
+  }
+}
+
+void FunctionEmitter::emit(const typed::Continue&) {
+  if (!loops_.empty()) {
+    builder_.CreateBr(loops_.back().next);
+  } else {
+    TRC_ASSERT(parent_ != nullptr);
+    builder_.CreateRet(i64(kContinueLoop));
+  }
+}
+
+void FunctionEmitter::emit(const typed::Return& statement) {
+  return_from_program(statement.value ? scalar(*statement.value) : default_return());
+}
+
+void FunctionEmitter::return_from_program(llvm::Value* value) {
+  if (!parent_) {
+    builder_.CreateStore(value, result_);
+    builder_.CreateBr(exit_);
+    return;
+  }
+  state_.returns_from_loop = true;
+  builder_.CreateStore(i64(1), frame_at(kFrameReturned).pointer);
+  builder_.CreateStore(value, frame_at(kFrameResult).pointer);
+  builder_.CreateRet(i64(kLeaveLoop));
+}
+
+// ---- loops that are callbacks ----
+
+llvm::Function* FunctionEmitter::make_callback(const char* what, llvm::ArrayRef<llvm::Type*> parameters, Span span) {
+  auto* type = llvm::FunctionType::get(builder_.getInt64Ty(), parameters, false);
+  auto* callback = llvm::Function::Create(type, llvm::GlobalValue::InternalLinkage, state_.program.name + "_" + what, module_.module);
+  callback->addFnAttr(llvm::Attribute::NoInline);
+  callback->setDoesNotThrow();
+  module_.debug.describe_function(*callback, span);
+  return callback;
+}
+
+void FunctionEmitter::emit_callback(llvm::Function* callback, unsigned context_argument, const std::function<void(FunctionEmitter&)>& body) {
+  FunctionEmitter inner(state_, callback, this);
+  LocationScope location(inner, span_);
+  inner.frame_ = callback->getArg(context_argument);
+  body(inner);
+  if (!inner.terminated()) inner.builder_.CreateRet(inner.i64(kContinueLoop));
+}
+
+// A return inside the loop's body ends the program, so each function on the way looks at the flag.
+void FunctionEmitter::leave_after_loop_call() {
+  if (!state_.returns_from_loop) return;
+  auto* returned = builder_.CreateLoad(builder_.getInt64Ty(), frame_at(kFrameReturned).pointer);
+  if_then(builder_.CreateIsNotNull(returned), [&] {
+    if (parent_) {
+      builder_.CreateRet(i64(kLeaveLoop));
+    } else {
+      builder_.CreateStore(builder_.CreateLoad(builder_.getInt64Ty(), frame_at(kFrameResult).pointer), result_);
+      builder_.CreateBr(exit_);
+    }
+  });
+}
+
+void FunctionEmitter::emit(const typed::ForRange& statement) {
+  llvm::Value* from = scalar(*statement.from);
+  llvm::Value* to = scalar(*statement.to);
+  const std::uint32_t base = add_to_frame(8);
+  builder_.CreateStore(from, frame_at(base).pointer);
+  auto* some = builder_.CreateICmpSLT(from, to);
+  llvm::Value* count = builder_.CreateSelect(some, builder_.CreateSub(to, from), i64(0));
+  // The helper takes 32 bits and refuses more than it can do.
+  count = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, count, i64(0xffffffff));
+
+  llvm::Function* callback = make_callback("for", {builder_.getInt64Ty(), pointer_type()}, span_);
+  emit_callback(callback, 1, [&](FunctionEmitter& inner) {
+    auto& b = inner.builder_;
+    auto* index = b.CreateAnd(callback->getArg(0), inner.i64(0xffffffff));
+    auto* start = b.CreateLoad(b.getInt64Ty(), inner.frame_at(base).pointer);
+    inner.store_scalar(b.CreateAdd(start, index), state_.program.slots[statement.variable], inner.slot(statement.variable));
+    inner.emit_body(statement.body, false);
+  });
+  auto* done = helper(BPF_FUNC_loop, {count, callback, frame_, i64(0)});
+  if_then(builder_.CreateICmpSLT(done, i64(0)), [&] { report_failure("loop", done, span_); }, true);
+  leave_after_loop_call();
+}
+
+void FunctionEmitter::emit(const typed::ForMap& statement) {
+  const image::MapEntry& entry = module_.map_entry(statement.map);
+  const lang::Type& pair = state_.program.slots[statement.variable];
+  llvm::Function* callback = make_callback("each", {pointer_type(), pointer_type(), pointer_type(), pointer_type()}, span_);
+  emit_callback(callback, 3, [&](FunctionEmitter& inner) {
+    llvm::Value *key = callback->getArg(1), *value = callback->getArg(2);
+    const Place variable = inner.slot(statement.variable);
+    inner.zero_padding(pair, variable);
+    inner.copy(inner.offset(variable, pair.fields[0].offset), {key, llvm::Align(8)}, entry.key_size);
+    const Place second = inner.offset(variable, pair.fields[1].offset);
+    if (entry.value.is_aggregate()) {
+      inner.store_scalar(inner.aggregate_value(statement.map, key), pair.fields[1].type, second);
+    } else {
+      inner.copy(second, {value, llvm::Align(8)}, entry.value_size);
+    }
+    inner.emit_body(statement.body, false);
+  });
+  auto* done = helper(BPF_FUNC_for_each_map_elem, {module_.map(statement.map), callback, frame_, i64(0)});
+  if_then(builder_.CreateICmpSLT(done, i64(0)), [&] { report_failure("for_each_map_elem", done, span_); }, true);
+  leave_after_loop_call();
+}
+
+void FunctionEmitter::claim_scratch() {
+  if (parent_) return parent_->claim_scratch();
+  if (claimed_) return;
+  claimed_ = true;
+  TRC_ASSERT(claim_point_ != nullptr);
+  llvm::IRBuilder<>::InsertPointGuard guard(builder_);
+  llvm::BasicBlock *claim = block("claim"), *busy = block("busy"), *statement = claim_point_->getSuccessor(0);
+  builder_.SetInsertPoint(claim);
+  module_.scratch(0);
+  auto* slot = builder_.CreateCall(module_.library_function("trc_scratch_claim"));
+  builder_.CreateCondBr(builder_.CreateIsNull(slot), busy, statement);
+  builder_.SetInsertPoint(busy);
+  count_loss(offsetof(image::LossCounters, scratch_busy));
+  builder_.CreateBr(exit_);
+  claim_point_->setSuccessor(0, claim);
+  // On the way in, before the branch: both readers find it.
+  builder_.SetInsertPoint(claim->getTerminator());
+  builder_.CreateStore(slot, scratch_);
+  builder_.CreateStore(slot, frame_at(kFrameScratch).pointer);
+}
+
+llvm::Value* FunctionEmitter::scratch_base() {
+  claim_scratch();
+  return builder_.CreateLoad(pointer_type(), parent_ ? frame_at(kFrameScratch).pointer : scratch_);
+}
+
+llvm::Value* FunctionEmitter::context() {
+  return parent_ ? static_cast<llvm::Value*>(builder_.CreateLoad(pointer_type(), frame_at(kFrameContext).pointer)) : function_->getArg(0);
+}
+
+}  // namespace trc::codegen

@@ -1,0 +1,125 @@
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include <elf.h>
+#include <llvm/IR/Constants.h>
+#include <llvm/IR/DiagnosticInfo.h>
+#include <llvm/IR/DiagnosticPrinter.h>
+#include <llvm/IR/Instructions.h>
+#include <llvm/IR/LLVMContext.h>
+#include <llvm/IR/Verifier.h>
+#include <llvm/Support/raw_ostream.h>
+#include <llvm/Transforms/Utils/Cloning.h>
+
+#include "base/assert.h"
+#include "codegen/backend.h"
+#include "codegen/codegen.h"
+#include "codegen/function_emitter.h"
+
+namespace trc::codegen {
+namespace {
+
+std::string print(const llvm::Module& module) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module.print(stream, nullptr);
+  return text;
+}
+
+/// Keeps the first error that the back end reports, for instance a stack that grew too large.
+struct BackendErrors {
+  std::string first;
+  static void handle(const llvm::DiagnosticInfo* info, void* self) {
+    if (info->getSeverity() != llvm::DS_Error) return;
+    auto& errors = *static_cast<BackendErrors*>(self);
+    if (!errors.first.empty()) return;
+    llvm::raw_string_ostream stream(errors.first);
+    llvm::DiagnosticPrinterRawOStream printer(stream);
+    info->print(printer);
+  }
+};
+
+/// The kernel helpers that are left after optimising: calls to small constant addresses.
+std::vector<std::uint32_t> helpers_of(const llvm::Module& module) {
+  std::set<std::uint32_t> found;
+  for (const llvm::Function& function : module) {
+    for (const llvm::BasicBlock& block : function) {
+      for (const llvm::Instruction& instruction : block) {
+        const auto* call = llvm::dyn_cast<llvm::CallInst>(&instruction);
+        const auto* address = call ? llvm::dyn_cast<llvm::ConstantExpr>(call->getCalledOperand()) : nullptr;
+        if (!address || address->getOpcode() != llvm::Instruction::IntToPtr) continue;
+        found.insert(static_cast<std::uint32_t>(llvm::cast<llvm::ConstantInt>(address->getOperand(0))->getZExtValue()));
+      }
+    }
+  }
+  return {found.begin(), found.end()};
+}
+
+/// Where the symbols of the runtime constants lie in ".rodata". The object is ours, just written.
+void find_constants(image::ProgramImage& image) {
+  const char* base = image.object.data();
+  auto* header = reinterpret_cast<const Elf64_Ehdr*>(base);
+  auto* sections = reinterpret_cast<const Elf64_Shdr*>(base + header->e_shoff);
+  for (unsigned s = 0; s < header->e_shnum; ++s) {
+    if (sections[s].sh_type != SHT_SYMTAB) continue;
+    auto* symbols = reinterpret_cast<const Elf64_Sym*>(base + sections[s].sh_offset);
+    const char* names = base + sections[sections[s].sh_link].sh_offset;
+    for (std::size_t i = 0; i < sections[s].sh_size / sizeof(Elf64_Sym); ++i) {
+      for (image::RuntimeConstantEntry& constant : image.constants) {
+        if (constant.symbol == names + symbols[i].st_name) constant.offset = static_cast<std::uint32_t>(symbols[i].st_value);
+      }
+    }
+  }
+}
+
+void describe_programs(const typed::TypedProgram& program, image::ProgramImage& image) {
+  for (const typed::Program& p : program.programs) {
+    const typed::ProbeSpec& probe = program.probes[p.probe];
+    const bool is_return = p.context.kind == lang::ProgramKind::UserProbe && p.context.return_value.has_value();
+    image.programs.push_back({p.name, p.context.kind, probe.needs_cookie, is_return, probe.span});
+  }
+  for (const typed::ProbeSpec& probe : program.probes) image.probes.push_back({probe.provider, probe.text, probe.program, probe.span});
+}
+
+}  // namespace
+
+Result<CodegenResult> generate(const typed::TypedProgram& program, const CodegenOptions& options) {
+  CodegenResult result;
+  llvm::LLVMContext context;
+  BackendErrors errors;
+  context.setDiagnosticHandlerCallBack(BackendErrors::handle, &errors);
+  context.setDiscardValueNames(!options.keep_ir);
+  TRC_TRY(target, make_bpf_target());
+
+  ModuleEmitter emitter(program, context, target->createDataLayout());
+  emitter.module.setTargetTriple(target->getTargetTriple().str());
+  for (std::uint32_t i = 0; i < program.programs.size(); ++i) FunctionEmitter::emit_program(emitter, i);
+  emitter.finish();
+  if (emitter.error()) return *emitter.error();
+  if (options.keep_ir) result.ir = print(emitter.module);
+  std::string broken;
+  llvm::raw_string_ostream why(broken);
+  if (llvm::verifyModule(emitter.module, &why)) {
+    std::fprintf(stderr, "%s\n", why.str().c_str());
+    TRC_UNREACHABLE("generated code is not well formed");
+  }
+  TRC_CHECK(emitter.link_library());
+  optimise(emitter.module, *target);
+  if (options.keep_ir) result.optimized_ir = print(emitter.module);
+  emitter.image.helpers = helpers_of(emitter.module);
+  if (options.keep_assembly) {
+    auto copy = llvm::CloneModule(emitter.module);
+    TRC_TRY(assembly, compile(*copy, *target, Output::Assembly));
+    result.assembly = std::move(assembly);
+  }
+  TRC_TRY(object, compile(emitter.module, *target, Output::Object));
+  if (!errors.first.empty()) return Error("cannot compile for BPF: " + errors.first);
+  result.image = std::move(emitter.image);
+  result.image.object = std::move(object);
+  find_constants(result.image);
+  describe_programs(program, result.image);
+  return result;
+}
+
+}  // namespace trc::codegen

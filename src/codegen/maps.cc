@@ -1,0 +1,145 @@
+// Which kernel map stands behind each map of the script, and the maps that code generation needs for itself.
+#include <fmt/format.h>
+#include <linux/bpf.h>
+
+#include "codegen/module_emitter.h"
+#include "lang/aggregates.h"
+#include "stdlib/scratch.h"
+
+namespace trc::codegen {
+namespace {
+
+constexpr std::uint32_t kDefaultRingBytes = 4 << 20;
+constexpr std::uint32_t kPreallocateUpTo = 64 << 10;      // entries; larger hashes cost too much at every start
+constexpr std::uint32_t kLargestPerCpuHashState = 1024;   // a histogram above this is one shared value with atomic counters
+constexpr std::uint32_t kLargestPerCpuValue = 32 << 10;   // kernel limit
+constexpr std::uint32_t kStackEntries = 16 << 10;
+constexpr std::uint32_t kDefaultStackEntries = 64 << 10;
+
+std::uint32_t align8(std::uint32_t bytes) { return (bytes + 7) / 8 * 8; }
+
+std::uint32_t hash_type(bool per_cpu, bool lru) {
+  if (lru) return per_cpu ? BPF_MAP_TYPE_LRU_PERCPU_HASH : BPF_MAP_TYPE_LRU_HASH;
+  return per_cpu ? BPF_MAP_TYPE_PERCPU_HASH : BPF_MAP_TYPE_HASH;
+}
+
+/// A C identifier that no map of code generation has.
+std::string map_symbol(const std::string& script_name) { return "at_" + script_name.substr(script_name.find_first_not_of('@') == std::string::npos ? script_name.size() : 1); }
+
+}  // namespace
+
+void ModuleEmitter::add_user_map(const typed::Map& map) {
+  image::MapEntry entry;
+  entry.name = map_symbol(map.name);
+  entry.script_name = map.name;
+  entry.role = image::MapRole::User;
+  entry.has_key = map.key.has_value();
+  if (map.key) entry.key = *map.key;
+  entry.value = map.value;
+  const bool aggregate = map.value.is_aggregate();
+  const std::uint32_t state = aggregate ? lang::aggregate_size(map.value) : map.value.size;
+  if (entry.has_key) {
+    entry.key_size = map.key->size;
+    entry.value_size = state;
+    entry.max_entries = map.max_entries;
+    entry.per_cpu = aggregate && state <= kLargestPerCpuHashState;
+    entry.bpf_type = hash_type(entry.per_cpu, map.lru);
+    const bool large = aggregate && !entry.per_cpu;
+    if (!map.lru && !entry.per_cpu && (large || map.max_entries > kPreallocateUpTo)) entry.flags = BPF_F_NO_PREALLOC;
+  } else {
+    entry.key_size = 4;
+    entry.presence_offset = align8(state);
+    entry.value_size = entry.presence_offset + 8;
+    entry.max_entries = 1;
+    entry.per_cpu = aggregate;
+    entry.bpf_type = aggregate ? BPF_MAP_TYPE_PERCPU_ARRAY : BPF_MAP_TYPE_ARRAY;
+  }
+  if (entry.per_cpu && entry.value_size > kLargestPerCpuValue) {
+    fail(map.span, fmt::format("the value of {} takes {} bytes, and the kernel allows {} per CPU", map.name, entry.value_size, kLargestPerCpuValue));
+  }
+  map_symbols_.push_back(declare_map(entry.name));
+  image.maps.push_back(std::move(entry));
+}
+
+// The definition's shape is described in finish(), when every size is known.
+llvm::GlobalVariable* ModuleEmitter::declare_map(const std::string& name) {
+  auto* type = llvm::ArrayType::get(llvm::PointerType::get(module.getContext(), 0), 5);
+  auto* symbol = new llvm::GlobalVariable(module, type, false, llvm::GlobalValue::ExternalLinkage, llvm::Constant::getNullValue(type), name);
+  symbol->setSection(".maps");
+  symbol->setAlignment(llvm::Align(8));
+  return symbol;
+}
+
+llvm::GlobalVariable* ModuleEmitter::add_internal_map(image::MapEntry entry) {
+  map_symbols_.push_back(declare_map(entry.name));
+  image.maps.push_back(std::move(entry));
+  return map_symbols_.back();
+}
+
+llvm::GlobalVariable* ModuleEmitter::ring() {
+  if (!ring_) {
+    ring_ = add_internal_map({.name = "trc_ring", .role = image::MapRole::Ring, .bpf_type = BPF_MAP_TYPE_RINGBUF,
+                              .max_entries = program.ring_bytes ? program.ring_bytes : kDefaultRingBytes});
+  }
+  return ring_;
+}
+
+llvm::GlobalVariable* ModuleEmitter::loss() {
+  if (!loss_) {
+    loss_ = add_internal_map({.name = "trc_loss", .role = image::MapRole::Loss, .bpf_type = BPF_MAP_TYPE_PERCPU_ARRAY, .key_size = 4,
+                              .value_size = sizeof(image::LossCounters), .max_entries = static_cast<std::uint32_t>(program.programs.size()),
+                              .per_cpu = true});
+  }
+  return loss_;
+}
+
+llvm::GlobalVariable* ModuleEmitter::scratch(std::uint32_t bytes) {
+  scratch_bytes_ = std::max(scratch_bytes_, bytes);
+  if (!scratch_) {
+    scratch_ = add_internal_map({.name = "trc_scratch", .role = image::MapRole::Scratch, .bpf_type = BPF_MAP_TYPE_PERCPU_ARRAY, .key_size = 4,
+                                 .max_entries = TRC_SCRATCH_SLOTS, .per_cpu = true});
+  }
+  return scratch_;
+}
+
+std::uint32_t ModuleEmitter::add_site() {
+  if (!sites_) sites_ = add_internal_map({.name = "trc_sites", .bpf_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8});
+  return site_count_++;
+}
+
+llvm::GlobalVariable* ModuleEmitter::stacks(const lang::Type& type) {
+  const std::string name = fmt::format("trc_stk_{}{}", type.is(lang::TypeKind::UserStack) ? 'u' : 'k', type.count);
+  llvm::GlobalVariable*& symbol = stacks_[name];
+  if (!symbol) {
+    lang::Type value = lang::make_stack(type.is(lang::TypeKind::UserStack), type.count, "");
+    symbol = add_internal_map({.name = name, .role = image::MapRole::Stacks, .bpf_type = BPF_MAP_TYPE_HASH, .key_size = 16,
+                               .value_size = 8 + 8 * type.count,
+                               .max_entries = type.count <= lang::kDefaultStackLimit ? kDefaultStackEntries : kStackEntries,
+                               .flags = BPF_F_NO_PREALLOC, .value = std::move(value)});
+  }
+  return symbol;
+}
+
+void ModuleEmitter::finish() {
+  for (std::size_t i = 0; i < image.maps.size(); ++i) {
+    image::MapEntry& entry = image.maps[i];
+    if (map_symbols_[i] == scratch_) entry.value_size = TRC_SCRATCH_HEADER + align8(scratch_bytes_);
+    if (map_symbols_[i] == sites_) entry.max_entries = site_count_;
+    if (entry.role == image::MapRole::Scratch && entry.value_size > kLargestPerCpuValue) {
+      fail({}, fmt::format("a program needs {} bytes of scratch memory, and the kernel allows {}; use a smaller max_strlen or fewer long strings in "
+                           "one block", entry.value_size, kLargestPerCpuValue));
+    }
+    debug.describe_map(*map_symbols_[i], {entry.bpf_type, entry.key_size, entry.value_size, entry.max_entries, entry.flags});
+  }
+  if (zeros_) {
+    // Its final size was not known when it was first used.
+    auto* type = llvm::ArrayType::get(llvm::Type::getInt8Ty(module.getContext()), zero_bytes_);
+    auto* final_zeros = read_only("trc_zeros_", llvm::Constant::getNullValue(type));
+    zeros_->replaceAllUsesWith(final_zeros);
+    zeros_->eraseFromParent();
+    final_zeros->setName("trc_zeros");
+  }
+  debug.finish();
+}
+
+}  // namespace trc::codegen

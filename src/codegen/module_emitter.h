@@ -1,0 +1,79 @@
+// What the functions of one object share: maps, read-only data, events, the standard library. Inside codegen only.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <llvm/IR/Module.h>
+
+#include "codegen/debug_info.h"
+#include "image/program_image.h"
+
+namespace trc::codegen {
+
+/// What the runner needs no name for, but code generation does: where things lie in the image.
+class ModuleEmitter {
+ public:
+  ModuleEmitter(const typed::TypedProgram& typed_program, llvm::LLVMContext& context, const llvm::DataLayout& layout);
+
+  const typed::TypedProgram& program;
+  llvm::Module module;
+  image::ProgramImage image;
+  DebugInfo debug;
+
+  // ---- maps (maps.cc) ----
+  llvm::GlobalVariable* map(typed::MapId id) { return map_symbols_[id]; }
+  const image::MapEntry& map_entry(typed::MapId id) const { return image.maps[id]; }
+  llvm::GlobalVariable* ring();
+  llvm::GlobalVariable* loss();
+  /// The map that holds the frames of stacks of this type.
+  llvm::GlobalVariable* stacks(const lang::Type& stack_type);
+  /// The map of scratch slots, each with room for `bytes` (besides the claim).
+  llvm::GlobalVariable* scratch(std::uint32_t bytes);
+  /// A new place whose first failure is reported; its number in the "trc_sites" map.
+  std::uint32_t add_site();
+
+  // ---- read-only data ----
+  llvm::GlobalVariable* constant(typed::RuntimeConstant which);
+  /// At least `bytes` zeros.
+  llvm::GlobalVariable* zeros(std::uint32_t bytes);
+  /// `bytes` followed by NULs up to `capacity`.
+  llvm::GlobalVariable* text(const std::string& bytes, std::uint32_t capacity);
+
+  // ---- events ----
+  std::uint32_t add_event(lang::EventSchema schema);
+
+  // ---- standard library ----
+  /// Declares a function of src/stdlib; asserts that it exists there. The caller makes sure of the maps that it uses.
+  llvm::Function* library_function(const std::string& name);
+  bool library_has(const std::string& name);
+  /// Links what was asked for.
+  Result<> link_library();
+
+  // ---- errors: the first one is kept ----
+  void fail(Span span, std::string message);
+  const std::optional<Error>& error() const { return error_; }
+
+  /// Ends emission: sizes that are known only now.
+  void finish();
+
+ private:
+  void add_user_map(const typed::Map& map);
+  llvm::GlobalVariable* declare_map(const std::string& name);
+  llvm::GlobalVariable* add_internal_map(image::MapEntry entry);
+  llvm::GlobalVariable* read_only(const std::string& name, llvm::Constant* value);
+
+  std::vector<llvm::GlobalVariable*> map_symbols_;   // as image.maps
+  llvm::GlobalVariable *ring_ = nullptr, *loss_ = nullptr, *scratch_ = nullptr, *sites_ = nullptr, *zeros_ = nullptr;
+  std::uint32_t scratch_bytes_ = 0, site_count_ = 0, zero_bytes_ = 0;
+  std::map<std::string, llvm::GlobalVariable*> stacks_;
+  std::map<typed::RuntimeConstant, llvm::GlobalVariable*> constants_;
+  std::map<std::string, llvm::GlobalVariable*> texts_;
+  std::unique_ptr<llvm::Module> library_;
+  std::optional<Error> error_;
+};
+
+}  // namespace trc::codegen
