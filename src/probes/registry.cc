@@ -19,7 +19,7 @@ struct UnbuiltProvider {
   std::string_view aliases[2];  // empty: none
 };
 constexpr UnbuiltProvider kUnbuilt[] = {
-    {"uprobe", {"u", ""}},     {"uretprobe", {"ur", ""}},  {"usdt", {"U", ""}},        {"tracepoint", {"t", ""}},
+    {"usdt", {"U", ""}},        {"tracepoint", {"t", ""}},
     {"rawtracepoint", {"rt", ""}},
     {"kprobe", {"k", ""}},     {"kretprobe", {"kr", ""}},  {"fentry", {"f", "kfunc"}}, {"fexit", {"fr", "kretfunc"}},
     {"hardware", {"h", ""}},   {"watchpoint", {"w", ""}},  {"iter", {"it", ""}},       {"self", {"", ""}},
@@ -87,7 +87,7 @@ Result<Split> split_attach_point(std::string_view text) {
 
 std::span<const Provider* const> registry() {
   static const std::array providers = {
-      &begin_provider(), &end_provider(), &profile_provider(), &interval_provider(), &software_provider(),
+      &begin_provider(), &end_provider(), &uprobe_provider(), &uretprobe_provider(), &profile_provider(), &interval_provider(), &software_provider(),
   };
   return providers;
 }

@@ -7,6 +7,8 @@ namespace trc::probes {
 
 const Provider& begin_provider();
 const Provider& end_provider();
+const Provider& uprobe_provider();
+const Provider& uretprobe_provider();
 const Provider& profile_provider();
 const Provider& interval_provider();
 const Provider& software_provider();
