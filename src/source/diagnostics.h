@@ -66,6 +66,9 @@ std::string render_text(const Diagnostics& diags, const std::vector<const Source
 /// "FILE:L:C-E" (or "FILE:L1-L2" when the span crosses lines), as diagnostics and run-time messages show it.
 std::string render_position(Span span, const SourceFile& file);
 
+/// The source line and its underline, each with a newline; all lines and no underline when the span crosses lines.
+std::string render_source(Span span, const SourceFile& file);
+
 /// The closest of `candidates` to `word` by edit distance, or empty when none is near enough to be meant.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 /// Up to `limit` near candidates, best first.

@@ -89,6 +89,12 @@ bool before(const Span& a, const Span& b) {
 
 }  // namespace
 
+std::string render_source(Span span, const SourceFile& file) {
+  std::string out;
+  append_source(out, without_final_newline(span, file), file);
+  return out;
+}
+
 std::string render_position(Span span, const SourceFile& file) {
   const LineColumn from = file.line_column(span.begin), to = file.line_column(span.end);
   if (from.line != to.line) return fmt::format("{}:{}-{}", file.name(), from.line, to.line);
