@@ -2,6 +2,8 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sys/mman.h>
+
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -58,6 +60,10 @@ std::string first_complaint(const std::string& log) {
   return line.starts_with(kPrefix) ? line.substr(kPrefix.size()) : line;
 }
 
+Error outside(const std::string& section, std::size_t offset) {
+  return Error("the BPF object has nothing at " + section + "+" + std::to_string(offset));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<BpfObject>> BpfObject::open(std::string_view elf, const std::string& name) {
@@ -90,20 +96,23 @@ Result<> BpfObject::set_max_entries(const std::string& map, std::uint32_t entrie
 }
 
 Result<> BpfObject::set_data(const std::string& section, std::size_t offset, std::string_view bytes) {
-  const std::string_view there = data(section);
-  if (offset > there.size() || bytes.size() > there.size() - offset) {
-    return Error("the BPF object has no " + std::to_string(bytes.size()) + " bytes at " + section + "+" + std::to_string(offset));
-  }
-  std::memcpy(const_cast<char*>(there.data()) + offset, bytes.data(), bytes.size());
+  bpf_map* map = bpf_object__find_map_by_name(object_, section.c_str());
+  std::size_t size = 0;
+  void* contents = map != nullptr ? bpf_map__initial_value(map, &size) : nullptr;
+  if (contents == nullptr || offset > size || bytes.size() > size - offset) return outside(section, offset);
+  std::memcpy(static_cast<char*>(contents) + offset, bytes.data(), bytes.size());
   return {};
 }
 
-std::string_view BpfObject::data(const std::string& section) const {
+Result<> BpfObject::write_data(const std::string& section, std::size_t offset, std::string_view bytes) {
   bpf_map* map = bpf_object__find_map_by_name(object_, section.c_str());
-  if (map == nullptr) return {};
-  std::size_t size = 0;
-  const void* bytes = bpf_map__initial_value(map, &size);
-  return bytes == nullptr ? std::string_view{} : std::string_view(static_cast<const char*>(bytes), size);
+  const std::size_t size = map != nullptr ? bpf_map__value_size(map) : 0;
+  if (offset > size || bytes.size() > size - offset) return outside(section, offset);
+  void* contents = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+  if (contents == MAP_FAILED) return Error::from_errno("map " + section);
+  std::memcpy(static_cast<char*>(contents) + offset, bytes.data(), bytes.size());
+  ::munmap(contents, size);
+  return {};
 }
 
 Result<> BpfObject::load() {

@@ -35,8 +35,8 @@ class BpfObject {
   // After load(): borrowed descriptors.
   Result<int> program(const std::string& function) const;
   Result<int> map(const std::string& name) const;
-  /// The memory of a data section, shared with the programs; empty if the object has no such section.
-  std::string_view data(const std::string& section) const;
+  /// Writes into a data section (".bss") of loaded programs; they see it at once.
+  Result<> write_data(const std::string& section, std::size_t offset, std::string_view bytes);
 
  private:
   explicit BpfObject(bpf_object* object) : object_(object) {}
