@@ -41,7 +41,7 @@ struct MapElement {
 class Engine {
  public:
   virtual ~Engine() = default;
-  /// Creates the maps and loads the programs. `constants[i]` fills ProgramImage::constants[i].
+  /// Creates the maps and loads the programs. The image must outlive the engine. `constants[i]` fills ProgramImage::constants[i].
   /// A verifier refusal names the script's source line and the reason; the log itself is in `verifier_log()`.
   virtual Result<> load(const image::ProgramImage& image, const std::vector<std::uint64_t>& constants) = 0;
   virtual std::string verifier_log() const = 0;
@@ -52,8 +52,8 @@ class Engine {
   /// finished when it returns. False if the object cannot do that: then only detaching stops the programs.
   virtual bool freeze() = 0;
   /// Takes attachments away without making the caller wait for kinds that the kernel is slow to detach: those are gone a little later,
-  /// at the latest some time after trc itself.
-  virtual void detach(std::vector<std::unique_ptr<Attachment>> attachments) = 0;
+  /// at the latest some time after trc itself. True if all are gone now.
+  virtual bool detach(std::vector<std::unique_ptr<Attachment>> attachments) = 0;
   /// Readable when records wait.
   virtual int event_fd() const = 0;
   /// Hands over what waits, in order; returns how many records. `handle` returns false to stop early.
@@ -65,6 +65,8 @@ class Engine {
   virtual Result<> zero_map(std::uint32_t map) = 0;
   /// Sums over CPUs, one per program.
   virtual std::vector<image::LossCounters> losses() = 0;
+  /// How often the kernel passed a program over because one was running already, one per program.
+  virtual std::vector<std::uint64_t> missed_runs() { return {}; }
   /// Bytes a value copy takes in MapElement::values.
   static std::size_t stride(std::uint32_t value_size) { return (value_size + 7) / 8 * 8; }
 };
@@ -73,6 +75,7 @@ struct EngineOptions {
   bool verbose = false;
   std::uint32_t ring_bytes = 0;              ///< 0: as the image has it
   bool no_uprobe_multi = false;              ///< as if the kernel did not have it
+  std::vector<std::uint32_t> online_cpus;    ///< where PerfEventAttach for every CPU goes
   std::function<bool()> interrupted;         ///< asked between the steps of a long attach; true: give up with an error
 };
 std::unique_ptr<Engine> make_kernel_engine(const EngineOptions& options);

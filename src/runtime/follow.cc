@@ -1,0 +1,106 @@
+#include "runtime/follow.h"
+
+#include <bpf/bpf.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "kernel/bpf_link.h"
+#include "runtime/proc.h"
+
+extern const char trc_follow_object[];
+extern const char trc_follow_object_end[];
+
+namespace trc::runtime {
+namespace {
+
+constexpr std::size_t kRingBytes = 65536;                 // as in follow.bpf.c
+constexpr std::uint64_t kFirstPidNamespace = 0xEFFFFFFC;  // its inode number is fixed in the kernel
+constexpr int kLookEveryMs = 20;
+constexpr std::chrono::milliseconds kWatchAncestors{500};
+
+template <class T>
+std::string_view as_bytes(const T& value) {
+  return {reinterpret_cast<const char*>(&value), sizeof value};
+}
+
+/// Where the constants of follow.bpf.c lie: in the order they are defined in.
+Result<> set_namespace(kernel::BpfObject& object) {
+  struct stat info {};
+  if (::stat("/proc/self/ns/pid", &info) != 0 || info.st_ino == kFirstPidNamespace) return {};
+  const std::uint64_t device = info.st_dev, inode = info.st_ino;
+  TRC_CHECK(object.set_data(".rodata", 0, as_bytes(device)));
+  return object.set_data(".rodata", sizeof device, as_bytes(inode));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Follow>> Follow::start() {
+  auto follow = std::unique_ptr<Follow>(new Follow());
+  TRC_TRY(object, kernel::BpfObject::open({trc_follow_object, static_cast<std::size_t>(trc_follow_object_end - trc_follow_object)}, "trc_follow"));
+  follow->object_ = std::move(object);
+  kernel::BpfObject& bpf = *follow->object_;
+  TRC_CHECK(bpf.set_type("learn", kernel::ProgramType::RawTracepoint));
+  TRC_CHECK(bpf.set_type("executed", kernel::ProgramType::RawTracepoint));
+  TRC_CHECK(set_namespace(bpf));
+  TRC_CHECK(bpf.load());
+  TRC_TRY(learn, bpf.program("learn"));
+  LIBBPF_OPTS(bpf_test_run_opts, options);
+  if (bpf_prog_test_run_opts(learn, &options) != 0) return Error::from_errno("ask for our own process number");
+  TRC_TRY(ring_fd, bpf.map("execs"));
+  follow->ring_fd_ = ring_fd;
+  TRC_TRY(ring, kernel::RingBuffer::map(ring_fd, kRingBytes));
+  follow->ring_ = std::move(ring);
+  TRC_TRY(executed, bpf.program("executed"));
+  TRC_TRY(link, kernel::attach_raw_tracepoint(executed, "sched_process_exec", std::nullopt));
+  follow->link_ = std::move(link);
+  return follow;
+}
+
+Follow::~Follow() {
+  finish([](std::int32_t pid) { ::kill(pid, SIGCONT); });
+}
+
+void Follow::drain(const std::function<void(std::int32_t pid)>& executed) {
+  ring_->drain(
+      [&](std::span<const std::byte> record) {
+        std::int32_t pid = 0;
+        if (record.size() < sizeof pid) return true;
+        std::memcpy(&pid, record.data(), sizeof pid);
+        if (pid > 0) executed(pid);
+        return true;
+      },
+      kRingBytes);
+}
+
+void Follow::resume(std::int32_t pid) {
+  ::kill(pid, SIGCONT);
+  resumed_.insert(pid);
+  watch_until_ = std::chrono::steady_clock::now() + kWatchAncestors;
+  resume_ancestors();
+}
+
+void Follow::resume_ancestors() {
+  if (resumed_.empty()) return;
+  const std::int32_t self = ::getpid();
+  for (const std::int32_t process : resumed_) {
+    auto status = process_status(process);
+    for (int depth = 0; status && status->parent > 1 && status->parent != self && depth < 16; ++depth) {
+      const std::int32_t parent = status->parent;
+      status = process_status(parent);
+      if (status && status->state == 'T') ::kill(parent, SIGCONT);
+    }
+  }
+  if (std::chrono::steady_clock::now() > watch_until_) resumed_.clear();
+}
+
+int Follow::pending_ms() const { return resumed_.empty() ? -1 : kLookEveryMs; }
+
+void Follow::finish(const std::function<void(std::int32_t pid)>& executed) {
+  link_.reset();
+  if (ring_) drain(executed);
+}
+
+}  // namespace trc::runtime

@@ -1,0 +1,202 @@
+#include "runtime/kernel_attach.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "kernel/bpf_abi.h"
+#include "kernel/bpf_link.h"
+
+namespace trc::runtime {
+namespace {
+
+using probes::PerfEventAttach;
+using probes::RawTracepointAttach;
+using probes::RunOnce;
+using probes::TracepointAttach;
+using probes::UserProbes;
+using probes::UserSite;
+
+constexpr std::uint32_t kPerfClosingMs = 100, kMultiClosingMs = 35;
+
+bool stop_wanted(const AttachTarget& target) { return target.interrupted != nullptr && *target.interrupted && (*target.interrupted)(); }
+
+Error interrupted_error() { return Error::from_errno("attaching was given up", EINTR); }
+
+/// Refusals that concern one site: an instruction that cannot be probed. Others (no such file, no such process) concern all.
+bool concerns_one_site(const Error& error) {
+  const int code = error.code();
+  return code == kernel::abi::kErrNotSupported || code == EOPNOTSUPP || code == EINVAL || code == EILSEQ || code == EIO;
+}
+
+Error explain_open_files(Error error) {
+  if (error.code() != EMFILE) return error;
+  return std::move(error).hint("each attach point needs open files here; raise the limit: ulimit -n");
+}
+
+/// The places of a UserProbes request as the kernel wants them: parallel arrays.
+struct Sites {
+  std::vector<std::uint64_t> offsets, semaphores, cookies;
+  bool any_semaphore = false;
+
+  Sites(const AttachTarget& target, const UserProbes& probes) {
+    for (const UserSite& site : probes.sites) {
+      cookies.push_back(target.first_id + offsets.size());
+      offsets.push_back(site.offset);
+      semaphores.push_back(site.semaphore);
+      any_semaphore |= site.semaphore != 0;
+    }
+  }
+};
+
+/// One multi link for all sites. When the kernel refuses because of a site, halves are tried, so that the sites which cannot be probed
+/// are found and left out; the halves that were accepted stay.
+class MultiAttach {
+ public:
+  MultiAttach(const AttachTarget& target, const UserProbes& probes, KernelAttachment& result)
+      : target_(target), probes_(probes), sites_(target, probes), result_(result) {}
+
+  Result<> attach() { return attach(0, sites_.offsets.size()); }
+
+ private:
+  Result<> attach(std::size_t begin, std::size_t end) {
+    if (begin == end) return {};
+    if (stop_wanted(target_)) return interrupted_error();
+    const auto part = [&](const std::vector<std::uint64_t>& all) { return std::span(all).subspan(begin, end - begin); };
+    kernel::UprobeMulti request{.path = probes_.path, .offsets = part(sites_.offsets), .is_return = probes_.is_return, .pid = probes_.pid};
+    if (sites_.any_semaphore) request.semaphores = part(sites_.semaphores);
+    if (target_.uses_cookie) request.cookies = part(sites_.cookies);
+    auto link = kernel::attach_uprobe_multi(target_.program, request);
+    if (link) {
+      result_.hold(std::move(*link), kMultiClosingMs);
+      result_.count(end - begin);
+      return {};
+    }
+    if (!concerns_one_site(link.error())) return std::move(link).error();
+    if (end - begin == 1) {
+      result_.refuse(begin);
+      return {};
+    }
+    const std::size_t middle = begin + (end - begin) / 2;
+    TRC_CHECK(attach(begin, middle));
+    return attach(middle, end);
+  }
+
+  const AttachTarget& target_;
+  const UserProbes& probes_;
+  Sites sites_;
+  KernelAttachment& result_;
+};
+
+Result<> attach_single_events(const AttachTarget& target, const UserProbes& probes, KernelAttachment& result) {
+  for (std::size_t i = 0; i < probes.sites.size(); ++i) {
+    if (stop_wanted(target)) return interrupted_error();
+    const UserSite& site = probes.sites[i];
+    const auto cookie = target.uses_cookie ? std::optional(target.first_id + i) : std::nullopt;
+    auto link = kernel::attach_uprobe_event(
+        target.program,
+        {.path = probes.path, .offset = site.offset, .semaphore = site.semaphore, .is_return = probes.is_return, .pid = probes.pid}, cookie);
+    if (link) {
+      result.hold(std::move(link->link), 0);
+      result.hold(std::move(link->event), kPerfClosingMs);
+      result.count(1);
+    } else if (concerns_one_site(link.error())) {
+      result.refuse(i);
+    } else {
+      return explain_open_files(std::move(link).error());
+    }
+  }
+  return {};
+}
+
+Result<> attach_user(const AttachTarget& target, const UserProbes& probes, KernelAttachment& result) {
+  if (target.multi) {
+    TRC_CHECK(MultiAttach(target, probes, result).attach());
+  } else {
+    kernel::raise_file_limit();
+    TRC_CHECK(attach_single_events(target, probes, result));
+  }
+  if (result.sites() == 0 && !probes.sites.empty()) {
+    const std::string what = probes.sites.size() == 1 ? "'" + probes.sites.front().function + "'" : "any of the functions";
+    return Error(fmt::format("the kernel cannot probe {} in {}", what, probes.path))
+        .hint("the instruction there is one that the kernel does not put probes on, or the file is on a file system without uprobes");
+  }
+  return {};
+}
+
+Result<> attach_tracepoint(const AttachTarget& target, const TracepointAttach& point, KernelAttachment& result) {
+  auto link = kernel::attach_tracepoint(target.program, point.id, target.uses_cookie ? std::optional(target.first_id) : std::nullopt);
+  if (!link) return explain_open_files(std::move(link).error());
+  result.hold(std::move(link->link), 0);
+  result.hold(std::move(link->event), kPerfClosingMs);
+  result.count(1);
+  return {};
+}
+
+Result<> attach_raw_tracepoint(const AttachTarget& target, const RawTracepointAttach& point, KernelAttachment& result) {
+  TRC_TRY(link, kernel::attach_raw_tracepoint(target.program, point.event, target.uses_cookie ? std::optional(target.first_id) : std::nullopt));
+  result.hold(std::move(link), 0);
+  result.count(1);
+  return {};
+}
+
+std::vector<std::int32_t> threads_of(std::int32_t pid) {
+  std::vector<std::int32_t> threads;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid), error)) {
+    threads.push_back(static_cast<std::int32_t>(std::strtol(entry.path().filename().c_str(), nullptr, 10)));
+  }
+  return threads;
+}
+
+Result<> attach_sampling(const AttachTarget& target, const PerfEventAttach& how, KernelAttachment& result) {
+  const kernel::Sampling sampling{.type = how.type, .config = how.config, .period = how.period, .frequency = how.frequency};
+  const auto cookie = target.uses_cookie ? std::optional(target.first_id) : std::nullopt;
+  struct Place { std::int32_t task; int cpu; };
+  std::vector<Place> places;
+  if (how.pid > 0) {
+    for (const std::int32_t thread : threads_of(how.pid)) places.push_back({thread, -1});
+    if (places.empty()) return Error::from_errno(fmt::format("process {}", how.pid), ESRCH);
+  } else {
+    for (const std::uint32_t cpu : target.online_cpus) places.push_back({-1, static_cast<int>(cpu)});
+    if (!how.every_cpu && places.size() > 1) places.erase(places.begin() + 1, places.end());
+  }
+  std::size_t attached = 0;
+  for (const Place& place : places) {
+    if (stop_wanted(target)) return interrupted_error();
+    auto link = kernel::attach_sampling(target.program, sampling, place.task, place.cpu, cookie);
+    if (!link && place.task > 0 && link.error().code() == ESRCH) continue;   // a thread that ended meanwhile
+    if (!link && place.task < 0 && link.error().code() == ENODEV) continue;  // a CPU that went offline meanwhile
+    if (!link) return explain_open_files(std::move(link).error());
+    result.hold(std::move(link->link), 0);
+    result.hold(std::move(link->event), 5);
+    ++attached;
+  }
+  if (attached == 0) return Error("nothing is left to attach to");
+  result.count(1);
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KernelAttachment>> attach_in_kernel(const AttachTarget& target, const probes::AttachSpec& spec) {
+  auto result = std::make_unique<KernelAttachment>();
+  struct Carry {
+    const AttachTarget& target;
+    KernelAttachment& result;
+    Result<> operator()(const RunOnce&) { return Error("it is run, not attached"); }
+    Result<> operator()(const UserProbes& how) { return attach_user(target, how, result); }
+    Result<> operator()(const TracepointAttach& how) { return attach_tracepoint(target, how, result); }
+    Result<> operator()(const RawTracepointAttach& how) { return attach_raw_tracepoint(target, how, result); }
+    Result<> operator()(const PerfEventAttach& how) { return attach_sampling(target, how, result); }
+  };
+  auto done = std::visit(Carry{target, *result}, spec.how);
+  if (!done) return std::move(done).error().context("attach " + spec.name);
+  return result;
+}
+
+}  // namespace trc::runtime
