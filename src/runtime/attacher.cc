@@ -1,0 +1,194 @@
+#include "runtime/attacher.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/strings.h"
+#include "runtime/status.h"
+
+namespace trc::runtime {
+namespace {
+
+using probes::AttachSpec;
+using probes::RunOnce;
+using probes::UserProbes;
+
+constexpr std::size_t kMostProcesses = 64;   // of the command, that are attached to one by one
+
+bool is_user_provider(std::string_view name) { return name == "uprobe" || name == "uretprobe" || name == "usdt"; }
+
+}  // namespace
+
+Attacher::Attacher(const image::ProgramImage& image, Engine& engine, const kernel::Facts& facts, const probes::Scope& scope,
+                   ProbeNames& names, Messages& messages)
+    : image_(image), engine_(engine), facts_(facts), scope_(scope), names_(names), messages_(messages) {}
+
+Result<> Attacher::prepare() {
+  for (std::uint32_t i = 0; i < image_.probes.size(); ++i) {
+    auto parsed = probes::parse_attach_point(image_.probes[i].text, scope_);
+    if (!parsed) return std::move(parsed).error().context(image_.probes[i].text);
+    const image::ProbeEntry& entry = image_.probes[i];
+    if (entry.program >= image_.programs.size()) return Error("the image is damaged: '" + entry.text + "' has no program");
+    if (image_.programs[entry.program].kind == lang::ProgramKind::TestRun) ++count_;
+    points_.push_back({.index = i, .provider = parsed->provider, .target = parsed->target, .is_user = is_user_provider(parsed->provider->name())});
+  }
+  return {};
+}
+
+std::vector<std::uint32_t> Attacher::run_once(bool at_end) const {
+  std::vector<std::uint32_t> programs;
+  for (const Point& point : points_) {
+    const image::ProbeEntry& entry = image_.probes[point.index];
+    if (image_.programs[entry.program].kind == lang::ProgramKind::TestRun && (point.provider->name() == "end") == at_end) {
+      programs.push_back(entry.program);
+    }
+  }
+  return programs;
+}
+
+bool Attacher::only_run_once() const {
+  return std::all_of(points_.begin(), points_.end(), [&](const Point& point) {
+    return image_.programs[image_.probes[point.index].program].kind == lang::ProgramKind::TestRun;
+  });
+}
+
+bool Attacher::has_user_targets() const {
+  return std::any_of(points_.begin(), points_.end(), [](const Point& point) { return point.is_user; });
+}
+
+/// Kernel events in the order of the script, user probes in reverse: the kernel puts a new uprobe consumer before the others, and so two
+/// blocks on one function run as they are written.
+std::vector<Attacher::Point*> Attacher::in_attach_order() {
+  std::vector<Point*> order;
+  for (Point& point : points_) {
+    if (!point.is_user) order.push_back(&point);
+  }
+  for (auto point = points_.rbegin(); point != points_.rend(); ++point) {
+    if (point->is_user) order.push_back(&*point);
+  }
+  return order;
+}
+
+Result<> Attacher::attach_all(const std::function<bool()>& stop) {
+  for (Point* point : in_attach_order()) {
+    if (stop()) return {};
+    if (auto done = attach_point(*point, scope_); !done) {
+      if (done.error().code() == EINTR && stop()) return {};
+      TRC_CHECK(missing(std::move(done).error()));
+    }
+  }
+  return {};
+}
+
+/// What the script wants done about an attach point that cannot be attached (config missing_probes).
+Result<> Attacher::missing(Error error) {
+  const std::string& mode = image_.settings.missing_probes;
+  if (mode == "ignore") return {};
+  if (mode == "warn") {
+    messages_.warn(error.message() + ". Skipping.", error.hint());
+    return {};
+  }
+  return std::move(error).status(kLoadFailure);
+}
+
+Result<> Attacher::attach_point(Point& point, const probes::Scope& scope) {
+  auto expansion = point.provider->expand(point.target, facts_, scope);
+  if (!expansion) return std::move(expansion).error();
+  if (expansion->deferred) point.deferred = expansion->deferred->bare_name;
+  for (const std::string& note : expansion->notes) {
+    if (told_.insert(note).second) messages_.note(note);
+  }
+  if (expansion->skipped != 0) {
+    messages_.detail(fmt::format("{}: {} functions cannot be probed and were passed over", point.target.text, with_thousands(expansion->skipped)));
+  }
+  const bool alone = expansion->specs.size() == 1;
+  return attach_specs(point, std::move(expansion->specs), alone);
+}
+
+Result<> Attacher::attach_specs(Point& point, std::vector<AttachSpec> specs, bool alone) {
+  for (AttachSpec& spec : specs) TRC_CHECK(attach_spec(point, std::move(spec), alone));
+  return {};
+}
+
+/// Leaves only sites that are new for their process; false if none is left.
+bool Attacher::drop_known_sites(const Point& point, UserProbes& probes) {
+  if (!scope_.is_child) return true;
+  const std::uint32_t program = image_.probes[point.index].program;
+  std::erase_if(probes.sites, [&](const probes::UserSite& site) {
+    return !known_sites_.emplace(program, probes.pid, probes.path, site.offset).second;
+  });
+  return !probes.sites.empty();
+}
+
+/// Ids for the places of a spec: the attach point's own where it stands for one place, new ones otherwise.
+std::uint64_t Attacher::number_sites(const Point& point, const AttachSpec& spec, bool alone) {
+  const auto* user = std::get_if<UserProbes>(&spec.how);
+  if (user == nullptr || user->sites.size() == 1) {
+    const std::string& name = user == nullptr ? spec.name : user->sites.front().name;
+    if (!alone) return names_.add(name);
+    names_.rename(point.index, name);
+    return point.index;
+  }
+  std::uint64_t first = 0;
+  for (std::size_t i = 0; i < user->sites.size(); ++i) {
+    const std::uint64_t id = names_.add(user->sites[i].name);
+    if (i == 0) first = id;
+  }
+  return first;
+}
+
+Result<> Attacher::attach_spec(Point& point, AttachSpec spec, bool alone) {
+  if (std::holds_alternative<RunOnce>(spec.how)) return {};   // run, not attached; counted already
+  if (auto* user = std::get_if<UserProbes>(&spec.how); user != nullptr && !drop_known_sites(point, *user)) return {};
+  const auto* user = std::get_if<UserProbes>(&spec.how);
+  const std::size_t sites = user == nullptr ? 1 : user->sites.size();
+  if (const std::uint32_t most = image_.settings.max_probes; most != 0 && count_ + sites > most) {
+    return Error(fmt::format("{}: {} attach points are more than max_probes ({}) allows", spec.name, with_thousands(count_ + sites), most))
+        .hint(fmt::format("set max_probes (or TRC_MAX_PROBES) to {} or more", count_ + sites));
+  }
+  const AttachRequest request{.program = image_.probes[point.index].program, .first_id = number_sites(point, spec, alone), .spec = std::move(spec)};
+  auto attachment = engine_.attach(request);
+  if (!attachment) return std::move(attachment).error();
+  const std::vector<std::size_t> refused = (*attachment)->refused();
+  count_ += (*attachment)->sites();
+  point.attached = true;
+  messages_.detail(fmt::format("attached {}: {} place{}", request.spec.name, with_thousands((*attachment)->sites()), (*attachment)->sites() == 1 ? "" : "s"));
+  const auto* how = std::get_if<UserProbes>(&request.spec.how);
+  for (const std::size_t site : refused) {
+    messages_.detail(fmt::format("the kernel cannot probe '{}' in {}; left out", how->sites[site].function, how->path));
+  }
+  attachments_.push_back(std::move(*attachment));
+  return {};
+}
+
+void Attacher::attach_executed(std::int32_t pid, const std::string& exe, const std::vector<std::string>& names) {
+  const probes::Scope scope{.pid = pid, .is_child = true, .command_path = exe, .executed = true};
+  for (Point* point : in_attach_order()) {
+    if (!point->is_user || !point->provider->wants_exec(point->target, exe, names)) continue;
+    if (!processes_.contains(pid) && processes_.size() == kMostProcesses) {
+      messages_.warn(fmt::format("the command runs more than {} programs that match; the later ones are not traced", kMostProcesses));
+      return;
+    }
+    processes_.insert(pid);
+    if (auto done = attach_point(*point, scope); !done) messages_.warn(done.error().message(), done.error().hint());
+  }
+}
+
+Result<> Attacher::attach_deferred_anywhere() {
+  for (Point* point : in_attach_order()) {
+    if (point->deferred.empty() || point->attached) continue;
+    TRC_CHECK(attach_point(*point, probes::Scope{}));
+  }
+  return {};
+}
+
+std::vector<Attacher::Waiting> Attacher::never_attached() const {
+  std::vector<Waiting> result;
+  for (const Point& point : points_) {
+    if (!point.deferred.empty() && !point.attached) result.push_back({image_.probes[point.index].text, point.deferred});
+  }
+  return result;
+}
+
+}  // namespace trc::runtime

@@ -1,0 +1,81 @@
+// From the attach points of an image to attachments: asks the providers what each comes to, numbers the places, attaches in the order of
+// language.md §5.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "image/program_image.h"
+#include "kernel/facts.h"
+#include "probes/provider.h"
+#include "runtime/engine.h"
+#include "runtime/messages.h"
+#include "runtime/probe_names.h"
+
+namespace trc::runtime {
+
+class Attacher {
+ public:
+  Attacher(const image::ProgramImage& image, Engine& engine, const kernel::Facts& facts, const probes::Scope& scope, ProbeNames& names,
+           Messages& messages);
+
+  /// Understands the attach points again; they were checked when the script was compiled.
+  Result<> prepare();
+  /// Programs of begin or end, in the order of the script.
+  std::vector<std::uint32_t> run_once(bool at_end) const;
+  bool only_run_once() const;
+  /// Does some attach point concern user programs, so that what a command executes matters?
+  bool has_user_targets() const;
+
+  /// Attaches everything that can be now. `stop` is asked between attach points; true ends the work early, without an error.
+  Result<> attach_all(const std::function<bool()>& stop);
+  /// A process of the command has executed `exe`: attaches what waits for it there. Errors are told, not returned: the run goes on.
+  void attach_executed(std::int32_t pid, const std::string& exe, const std::vector<std::string>& names);
+  /// Gives up waiting for processes: looks for deferred targets as if there were no command.
+  Result<> attach_deferred_anywhere();
+
+  /// Attach points in place, begin and end included.
+  std::size_t count() const { return count_; }
+  /// Texts and bare names of targets that were to be found when they are executed, and never were.
+  struct Waiting { std::string text, bare_name; };
+  std::vector<Waiting> never_attached() const;
+  std::vector<std::unique_ptr<Attachment>> take() { return std::move(attachments_); }
+
+ private:
+  struct Point {
+    std::uint32_t index = 0;              ///< into ProgramImage::probes
+    const probes::Provider* provider = nullptr;
+    probes::Target target;
+    bool is_user = false;
+    bool attached = false;
+    std::string deferred;                 ///< bare name that it waits for
+  };
+  Result<> attach_point(Point& point, const probes::Scope& scope);
+  Result<> attach_specs(Point& point, std::vector<probes::AttachSpec> specs, bool alone);
+  Result<> attach_spec(Point& point, probes::AttachSpec spec, bool alone);
+  Result<> missing(Error error);
+  std::uint64_t number_sites(const Point& point, const probes::AttachSpec& spec, bool alone);
+  bool drop_known_sites(const Point& point, probes::UserProbes& probes);
+  std::vector<Point*> in_attach_order();
+
+  const image::ProgramImage& image_;
+  Engine& engine_;
+  const kernel::Facts& facts_;
+  probes::Scope scope_;
+  ProbeNames& names_;
+  Messages& messages_;
+  std::vector<Point> points_;
+  std::vector<std::unique_ptr<Attachment>> attachments_;
+  /// Program, process, file, offset: a process that executes a file again, or is met twice, is attached once.
+  std::set<std::tuple<std::uint32_t, std::int32_t, std::string, std::uint64_t>> known_sites_;
+  std::set<std::int32_t> processes_;      ///< of the command, found when they executed something
+  std::set<std::string> told_;            ///< notes already given
+  std::size_t count_ = 0;
+};
+
+}  // namespace trc::runtime

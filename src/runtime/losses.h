@@ -1,0 +1,41 @@
+// Events that could not be delivered: noticed while the run goes on, explained when it ends.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "image/program_image.h"
+#include "output/sink.h"
+#include "runtime/engine.h"
+#include "runtime/messages.h"
+
+namespace trc::runtime {
+
+class LossReport {
+ public:
+  LossReport(const image::ProgramImage& image, Engine& engine, output::Sink& sink, Messages& messages)
+      : image_(image), engine_(engine), sink_(sink), messages_(messages) {}
+
+  /// Tells the sink about events lost since the last look; looks at most twice a second.
+  void look();
+  /// Records that were read but not printed, because the run had to end in time.
+  void add_unread(std::uint64_t records) { unread_ += records; }
+  /// The rest, the total, and for each program and cause what can be done.
+  void summarize();
+  bool any() const { return reported_ != 0; }
+
+ private:
+  void report_new();
+  void explain(std::size_t program, std::uint64_t events, const char* cause, const std::string& hint);
+  std::vector<std::string> full_maps();
+
+  const image::ProgramImage& image_;
+  Engine& engine_;
+  output::Sink& sink_;
+  Messages& messages_;
+  std::uint64_t reported_ = 0, unread_ = 0;
+  std::chrono::steady_clock::time_point next_look_{};
+};
+
+}  // namespace trc::runtime

@@ -1,0 +1,30 @@
+// Listens to what processes map, fork and execute, so that addresses of a process can be named when it is gone.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "probes/provider.h"
+#include "symbols/symbolizer.h"
+
+namespace trc::runtime {
+
+class ProcessWatch {
+ public:
+  /// Watches the command and its descendants, or every process. Null where the kernel does not allow it: then only processes that are
+  /// still there can be named.
+  static std::unique_ptr<ProcessWatch> start(symbols::Symbolizer& symbolizer, const probes::Scope& scope, const std::vector<std::uint32_t>& cpus);
+  virtual ~ProcessWatch() = default;
+
+  /// Readable when a buffer is half full.
+  virtual std::vector<int> event_fds() const = 0;
+  /// Passes on to the symbolizer what has come, in the order of time.
+  virtual void drain() = 0;
+};
+
+/// One record of a perf buffer, as far as it concerns mappings; anything else is ignored. Exposed for tests.
+void apply_perf_record(std::span<const std::byte> record, symbols::Symbolizer& symbolizer);
+
+}  // namespace trc::runtime

@@ -1,0 +1,442 @@
+// The course of a run (cli.md §1, language.md §16.2):
+//   load, begin programs, attach, release the command, events … then: stop the programs, what is still in the ring, end programs,
+//   losses, maps.
+// From the first begin program on, whatever goes wrong ends the run in this order too, so that what was counted is shown.
+#include "runtime/session.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <optional>
+
+#include "runtime/actions.h"
+#include "runtime/attacher.h"
+#include "runtime/decode.h"
+#include "runtime/executed_files.h"
+#include "runtime/follow.h"
+#include "runtime/hints.h"
+#include "runtime/losses.h"
+#include "runtime/map_reader.h"
+#include "runtime/messages.h"
+#include "runtime/process_watch.h"
+#include "runtime/probe_names.h"
+#include "runtime/session_run.h"
+#include "runtime/stack_reader.h"
+#include "symbols/symbolizer.h"
+
+namespace trc::runtime {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+// After a look at the ring that found something, so long passes until the next one. The kernel wakes a reader only if it has caught up, so
+// a busy run is woken 500 times a second at most instead of once for each event.
+constexpr milliseconds kLinger{2};
+// Ctrl-C means now: after so long, records that still wait are counted instead of printed.
+constexpr milliseconds kDrainTime{600};
+
+probes::Scope make_scope(const RunOptions& options, const Child* child) {
+  if (child != nullptr) return {.pid = child->pid(), .is_child = true, .command_path = child->program_path()};
+  return {.pid = options.pid};
+}
+
+std::uint64_t boot_clock_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+class Session {
+ public:
+  Session(Engine& engine, EndSignals& signals, const image::ProgramImage& image, const RunOptions& options, const kernel::Facts& facts,
+          std::unique_ptr<Child> child, output::Sink& sink)
+      : engine_(engine),
+        signals_(signals),
+        image_(image),
+        options_(options),
+        facts_(facts),
+        child_(std::move(child)),
+        sink_(sink),
+        messages_({.quiet = options.quiet, .verbose = options.verbose, .no_warnings = options.no_warnings}),
+        names_(image),
+        symbolizer_(image.settings.cpp_demangle),
+        stacks_(image, engine),
+        decode_(make_decode_context()),
+        actions_(image, engine, sink, decode_, messages_, {.all_warnings = options.all_warnings, .no_warnings = options.no_warnings}),
+        losses_(image, engine, sink, messages_),
+        scope_(make_scope(options, child_.get())),
+        attacher_(image, engine, facts, scope_, names_, messages_) {}
+
+  Result<int> run();
+
+ private:
+  DecodeContext make_decode_context();
+  std::vector<std::uint64_t> constants() const;
+  Result<> open_target();
+  Result<> load();
+  Result<> run_begin();
+  Result<> start();
+  Result<> start_following();
+  void announce(bool attached);
+  void loop();
+  bool wait(int timeout_ms, bool with_ring);
+  bool target_ended() const;
+  void handle_execs();
+  void follow_exec(std::int32_t pid);
+  bool drain(const std::function<bool(std::span<const std::byte>)>& handle);
+  void drain_all();
+  Result<> finish();
+  void stop_programs();
+  Result<> run_end();
+  void print_maps();
+  void tell_what_never_was();
+  void tell_about_command();
+  int exit_status();
+
+  Engine& engine_;
+  EndSignals& signals_;
+  const image::ProgramImage& image_;
+  const RunOptions& options_;
+  const kernel::Facts& facts_;
+  std::unique_ptr<Child> child_;
+  output::Sink& sink_;
+  Messages messages_;
+  ProbeNames names_;
+  symbols::Symbolizer symbolizer_;
+  StackReader stacks_;
+  DecodeContext decode_;
+  Actions actions_;
+  LossReport losses_;
+  probes::Scope scope_;
+  Attacher attacher_;
+  std::unique_ptr<ProcessWatch> watch_;
+  std::unique_ptr<Follow> follow_;
+  ExecutedFiles executed_;
+  Fd target_;                                       ///< pidfd of -p
+  std::vector<std::vector<std::byte>> early_;       ///< records of begin, until everything is attached
+  std::vector<std::unique_ptr<Attachment>> attachments_;
+  bool stopped_ = true;          ///< no program runs any more but those of begin and end
+  bool stopped_by_us_ = false;
+};
+
+DecodeContext Session::make_decode_context() {
+  DecodeContext context;
+  context.symbolizer = &symbolizer_;
+  context.probe_name = [this](std::uint64_t id) { return names_.name(id); };
+  context.stack = [this](const StackId& id) { return stacks_.frames(id); };
+  context.settings = image_.settings;
+  context.clocks = ClockOffsets::measure();
+  return context;
+}
+
+std::vector<std::uint64_t> Session::constants() const {
+  std::vector<std::uint64_t> values;
+  for (const image::RuntimeConstantEntry& entry : image_.constants) {
+    switch (static_cast<lang::RuntimeConstant>(entry.which)) {
+      case lang::RuntimeConstant::TargetPid: values.push_back(options_.pid > 0 ? static_cast<std::uint64_t>(options_.pid) : 0); break;
+      case lang::RuntimeConstant::ChildPid: values.push_back(child_ ? static_cast<std::uint64_t>(child_->pid()) : 0); break;
+      case lang::RuntimeConstant::CpuCount: values.push_back(facts_.possible_cpus()); break;
+      case lang::RuntimeConstant::StartNs: values.push_back(boot_clock_ns()); break;
+      default: values.push_back(0);   // an image may hold any number here
+    }
+  }
+  return values;
+}
+
+Result<> Session::open_target() {
+  if (options_.pid <= 0) return {};
+  target_.reset(static_cast<int>(::syscall(SYS_pidfd_open, options_.pid, 0)));
+  if (target_) return {};
+  const int err = errno;
+  if (err == EINVAL) return Error(fmt::format("{} is a thread, not a process", options_.pid)).hint("-p wants the id of the process: see Tgid in /proc/PID/status");
+  return Error::from_errno(fmt::format("watch process {}", options_.pid), err);
+}
+
+Result<> Session::load() {
+  TRC_CHECK(open_target());
+  TRC_CHECK(attacher_.prepare());
+  auto loaded = engine_.load(image_, constants());
+  if (options_.verbose) messages_.detail(engine_.verifier_log());
+  return loaded;
+}
+
+/// Runs the begin programs and keeps what they send: it is handled when everything is attached, after the "Attached" line.
+Result<> Session::run_begin() {
+  bool exited = false;
+  for (const std::uint32_t program : attacher_.run_once(false)) {
+    if (exited || signals_.received()) break;
+    messages_.detail("running begin");
+    TRC_CHECK(engine_.run(program));
+    auto drained = engine_.drain([&](std::span<const std::byte> record) {
+      early_.emplace_back(record.begin(), record.end());
+      exited |= actions_.is_exit(record);
+      return true;
+    });
+    if (!drained) return std::move(drained).error();
+  }
+  return {};
+}
+
+/// Programs of the command are looked at when they are executed; that is how a name comes to stand for the file that really runs.
+Result<> Session::start_following() {
+  if (!child_ || !attacher_.has_user_targets() || options_.dry_run) return {};
+  auto follow = Follow::start();
+  if (follow) {
+    follow_ = std::move(*follow);
+    return {};
+  }
+  messages_.detail("cannot see what the command executes: " + follow.error().message());
+  return {};
+}
+
+void Session::announce(bool attached) {
+  if (attached) sink_.attached(attacher_.count());
+  for (const auto& record : early_) actions_.handle(record);
+  early_.clear();
+  sink_.flush();
+  if (!attached || options_.notify_attached.empty() || actions_.exited()) return;
+  const std::string line = options_.notify_attached + "\n";
+  if (::write(STDOUT_FILENO, line.data(), line.size()) < 0) messages_.detail("standard output is closed");
+}
+
+/// From loaded to running. Nothing is attached when a begin program has called exit().
+Result<> Session::start() {
+  TRC_CHECK(run_begin());
+  const bool exits = std::any_of(early_.begin(), early_.end(), [&](const auto& record) { return actions_.is_exit(record); });
+  if (exits || signals_.received()) return {};
+  if (needs_user_symbols(image_) && !attacher_.only_run_once()) watch_ = ProcessWatch::start(symbolizer_, scope_, facts_.online_cpus());
+  TRC_CHECK(start_following());
+  TRC_CHECK(attacher_.attach_all([this] { return signals_.received(); }));
+  if (child_ && !follow_ && !attacher_.never_attached().empty() && !options_.dry_run) {
+    messages_.warn("this kernel does not tell what the command executes; its programs are taken from PATH instead");
+    TRC_CHECK(attacher_.attach_deferred_anywhere());
+  }
+  return {};
+}
+
+bool Session::target_ended() const {
+  const int fd = child_ ? child_->pidfd() : target_.get();
+  if (fd < 0) return false;
+  pollfd gone{.fd = fd, .events = POLLIN, .revents = 0};
+  return ::poll(&gone, 1, 0) == 1;
+}
+
+/// Waits for a reason to look around; false if the run is to end.
+bool Session::wait(int timeout_ms, bool with_ring) {
+  std::vector<pollfd> fds;
+  const auto add = [&](int fd) {
+    if (fd >= 0) fds.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+  };
+  add(signals_.fd());
+  add(child_ ? child_->pidfd() : target_.get());
+  if (with_ring) add(engine_.event_fd());
+  if (follow_) {
+    add(follow_->event_fd());
+    const int soon = follow_->pending_ms();
+    if (soon >= 0 && (timeout_ms < 0 || soon < timeout_ms)) timeout_ms = soon;
+  }
+  if (watch_) {
+    for (const int fd : watch_->event_fds()) add(fd);
+  }
+  ::poll(fds.data(), fds.size(), timeout_ms);
+  handle_execs();
+  return !signals_.received() && !target_ended();
+}
+
+void Session::loop() {
+  bool more = true;
+  while (more) {
+    if (actions_.exited()) break;
+    if (watch_) watch_->drain();   // before the records: they may name places that were mapped a moment ago
+    std::size_t records = 0;
+    (void)drain([&](std::span<const std::byte> record) {
+      actions_.handle(record);
+      ++records;
+      return !actions_.exited() && (records % 256 != 0 || !signals_.received());
+    });
+    if (actions_.exited()) break;
+    if (records != 0) {
+      sink_.flush();
+      losses_.look();
+    }
+    more = records != 0 ? wait(static_cast<int>(kLinger.count()), false) : wait(-1, true);
+  }
+}
+
+void Session::handle_execs() {
+  if (watch_) watch_->drain();
+  if (!follow_) return;
+  follow_->drain([this](std::int32_t pid) { follow_exec(pid); });
+  follow_->resume_ancestors();
+}
+
+void Session::follow_exec(std::int32_t pid) {
+  if (const auto file = executed_.note(pid)) {
+    messages_.detail(fmt::format("process {} executes {}", pid, file->exe));
+    attacher_.attach_executed(pid, file->exe, file->names);
+  }
+  follow_->resume(pid);
+}
+
+bool Session::drain(const std::function<bool(std::span<const std::byte>)>& handle) {
+  auto drained = engine_.drain(handle);
+  if (!drained) messages_.warn(drained.error().message());
+  return drained && *drained != 0;
+}
+
+/// Everything that waits in the ring, in bounded time.
+void Session::drain_all() {
+  const auto deadline = Clock::now() + kDrainTime;
+  std::uint64_t records = 0, unread = 0;
+  bool late = false;
+  // Without a hurry all is printed, however long that takes, for nothing is added any more.
+  const auto is_late = [&] { return (!stopped_ || signals_.received()) && Clock::now() > deadline; };
+  const auto handle = [&](std::span<const std::byte> record) {
+    if (++records % 256 == 0) late = is_late();
+    if (late) ++unread;
+    else actions_.handle(record);
+    return true;
+  };
+  while (drain(handle) && !(late && !stopped_)) {
+  }
+  losses_.add_unread(unread);
+}
+
+void Session::stop_programs() {
+  if (follow_) {
+    // No more processes are stopped, and those that were go on.
+    follow_->finish([this](std::int32_t pid) { follow_->resume(pid); });
+    follow_.reset();
+  }
+  std::vector<std::unique_ptr<Attachment>> taken = attacher_.take();
+  for (auto& attachment : taken) attachments_.push_back(std::move(attachment));
+  stopped_ = attachments_.empty() || engine_.freeze() || engine_.detach(std::move(attachments_));
+}
+
+Result<> Session::run_end() {
+  actions_.reopen();
+  for (const std::uint32_t program : attacher_.run_once(true)) {
+    messages_.detail("running end");
+    TRC_CHECK(engine_.run(program));
+    drain_all();
+  }
+  return {};
+}
+
+void Session::print_maps() {
+  sink_.end_of_run();
+  if (!image_.settings.print_maps_on_exit) return;
+  std::vector<std::uint32_t> order;
+  for (std::uint32_t i = 0; i < image_.maps.size(); ++i) {
+    if (image_.maps[i].role == image::MapRole::User) order.push_back(i);
+  }
+  std::sort(order.begin(), order.end(),
+            [&](std::uint32_t a, std::uint32_t b) { return image_.maps[a].script_name < image_.maps[b].script_name; });
+  for (const std::uint32_t map : order) actions_.print_map(map, 0, 0, true);
+}
+
+void Session::tell_what_never_was() {
+  for (const Attacher::Waiting& waiting : attacher_.never_attached()) {
+    const std::string other = executed_.other_file_named(waiting.bare_name);
+    messages_.warn(fmt::format("{} was never attached: no process of the command executed a program named {}{}", waiting.text, waiting.bare_name,
+                               other.empty() ? "" : " (but " + other + " ran)"));
+  }
+  if (actions_.handled() != 0 || losses_.any()) return;
+  const std::vector<std::string> hints = silent_tracepoint_hints(image_);
+  if (hints.empty()) return;
+  for (std::uint32_t i = 0; i < image_.maps.size(); ++i) {   // a map with something in it: the script has seen events
+    if (image_.maps[i].role != image::MapRole::User) continue;
+    const auto elements = engine_.read_map(i);
+    if (!elements) return;
+    output::MapDump dump = read_map(image_.maps[i], *elements, decode_, {.at_exit = true});
+    if (!dump.entries.empty()) return;
+  }
+  for (const std::string& hint : hints) messages_.warn(hint);
+}
+
+/// How the command ended, if it did so by itself.
+void Session::tell_about_command() {
+  if (!child_ || stopped_by_us_) return;
+  const int status = child_->status();
+  if (status < 0) return;
+  if (WIFSIGNALED(status)) {
+    messages_.always(fmt::format("NOTE: the command was killed by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status))));
+  } else {
+    messages_.detail(fmt::format("the command ended with status {}", WEXITSTATUS(status)));
+  }
+}
+
+Result<> Session::finish() {
+  const bool interrupted = signals_.received();
+  stopped_by_us_ = interrupted || actions_.exited();
+  stop_programs();
+  drain_all();
+  Result<> ended = run_end();
+  if (watch_) watch_->drain();
+  sink_.flush();
+  losses_.summarize();
+  actions_.report_repetitions();
+  tell_what_never_was();
+  tell_about_command();
+  print_maps();
+  sink_.flush();
+  engine_.detach(std::move(attachments_));
+  return ended;
+}
+
+int Session::exit_status() {
+  if (actions_.exited()) return actions_.exit_code();
+  const int status = child_ && options_.exit_with_child ? child_->status() : -1;
+  if (status < 0) return 0;
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+Result<int> Session::run() {
+  TRC_CHECK(load());
+  Result<> trouble = start();
+  if (options_.dry_run) {
+    if (!trouble) return std::move(trouble).error();
+    engine_.detach(attacher_.take());
+    return 0;
+  }
+  announce(trouble.has_value() && !signals_.received());
+  const bool nothing_to_wait_for = attacher_.only_run_once() && !child_;
+  if (trouble && !actions_.exited() && !signals_.received() && !nothing_to_wait_for) {
+    if (child_) trouble = child_->release();
+    if (trouble) loop();
+  }
+  Result<> ended = finish();
+  if (!trouble) return std::move(trouble).error();
+  if (!ended) return std::move(ended).error();
+  TRC_CHECK(sink_.finish());
+  return exit_status();
+}
+
+}  // namespace
+
+Result<int> run_on(Engine& engine, EndSignals& signals, const image::ProgramImage& image, const RunOptions& options,
+                   const kernel::Facts& facts, std::unique_ptr<Child> child, output::Sink& sink) {
+  return Session(engine, signals, image, options, facts, std::move(child), sink).run();
+}
+
+Result<int> run(const image::ProgramImage& image, const RunOptions& options, const kernel::Facts& facts, std::unique_ptr<Child> child,
+                output::Sink& sink) {
+  EndSignals signals;
+  EngineOptions engine_options;
+  engine_options.verbose = options.verbose;
+  engine_options.no_uprobe_multi = std::find(options.no_features.begin(), options.no_features.end(), "uprobe_multi") != options.no_features.end();
+  engine_options.online_cpus = facts.online_cpus();
+  engine_options.interrupted = [&signals] { return signals.received(); };
+  const std::unique_ptr<Engine> engine = make_kernel_engine(engine_options);
+  return run_on(*engine, signals, image, options, facts, std::move(child), sink);
+}
+
+}  // namespace trc::runtime

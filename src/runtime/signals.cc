@@ -1,0 +1,29 @@
+#include "runtime/signals.h"
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+namespace trc::runtime {
+
+EndSignals::EndSignals() {
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGINT);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGHUP);
+  ::sigprocmask(SIG_BLOCK, &ends, &before_);
+  fd_.reset(::signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+EndSignals::~EndSignals() {
+  received();   // what is pending was meant for the run and must not kill what follows
+  ::sigprocmask(SIG_SETMASK, &before_, nullptr);
+}
+
+bool EndSignals::received() {
+  signalfd_siginfo info{};
+  while (::read(fd_.get(), &info, sizeof info) == sizeof info) received_ = true;
+  return received_;
+}
+
+}  // namespace trc::runtime
