@@ -72,6 +72,29 @@ std::string demangle_rust_legacy(std::string_view name) {
   return path.size() > kSuffix ? unescape_rust(std::string_view(path).substr(0, path.size() - kSuffix)) : std::string();
 }
 
+/// "_D3foo3barFiZv" is "foo.bar": the path alone. LLVM reads the types of variables, but not of functions.
+std::string demangle_d_path(std::string_view name) {
+  std::string out;
+  name.remove_prefix(2);
+  while (!name.empty() && is_digit(name.front())) {
+    std::size_t length = 0;
+    while (!name.empty() && is_digit(name.front()) && length <= name.size()) {
+      length = length * 10 + static_cast<std::size_t>(name.front() - '0');
+      name.remove_prefix(1);
+    }
+    if (length == 0 || length > name.size()) return {};
+    if (!out.empty()) out += '.';
+    out += name.substr(0, length);
+    name.remove_prefix(length);
+  }
+  return out;
+}
+
+std::string demangle_d(std::string_view name) {
+  std::string plain = take(llvm::dlangDemangle(name));
+  return plain.empty() ? demangle_d_path(name) : plain;
+}
+
 }  // namespace
 
 std::string demangle(std::string_view name) {
@@ -83,7 +106,7 @@ std::string demangle(std::string_view name) {
   } else if (name.starts_with("_R")) {
     plain = take(llvm::rustDemangle(name));
   } else if (name.starts_with("_D")) {
-    plain = take(llvm::dlangDemangle(name));
+    plain = demangle_d(name);
   }
   return plain.empty() ? std::string(name) : plain;
 }

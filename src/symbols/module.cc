@@ -2,9 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -13,7 +11,7 @@
 namespace trc::symbols {
 namespace {
 
-/// So many files are kept open only to be there when a name in them is asked for; of further ones the symbols are read at once.
+/// So many files are kept open only to be there when a name in them is asked for; further ones are looked for by path then.
 constexpr std::size_t kMaxOpenFiles = 256;
 
 struct OpenedFile {
@@ -49,23 +47,26 @@ OpenedFile open_mapped(std::uint32_t pid, const MapsLine& line) {
   return {};
 }
 
-bool same_file(const std::string& path, const struct stat& status) {
-  struct stat other{};
-  return ::stat(path.c_str(), &other) == 0 && other.st_ino == status.st_ino && other.st_dev == status.st_dev;
+FileId id_of(const struct stat& status) {
+  return {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
 }
 
-/// Our own copy of the vDSO as a file: the kernel maps the same into every process of our kind.
-Fd vdso_file() {
+bool leads_to(const std::string& path, const FileId& id) {
+  struct stat status{};
+  return ::stat(path.c_str(), &status) == 0 && id_of(status) == id;
+}
+
+/// Our own vDSO: the kernel maps the same into every process of our kind.
+std::shared_ptr<const ElfFile> read_vdso() {
   const auto start = static_cast<std::uint64_t>(::getauxval(AT_SYSINFO_EHDR));
   const auto maps = read_file("/proc/self/maps");
-  if (start == 0 || !maps) return {};
+  if (start == 0 || !maps) return nullptr;
   for (const MapsLine& line : parse_maps(*maps)) {
     if (line.mapping.start != start) continue;
-    Fd fd(::memfd_create("vdso", MFD_CLOEXEC));
-    const std::size_t size = line.mapping.end - line.mapping.start;
-    if (fd && ::write(fd.get(), reinterpret_cast<const void*>(start), size) == static_cast<ssize_t>(size)) return fd;
+    auto elf = ElfFile::from_bytes(std::string(reinterpret_cast<const char*>(start), line.mapping.end - start), "[vdso]");
+    if (elf) return std::move(*elf);
   }
-  return {};
+  return nullptr;
 }
 
 }  // namespace
@@ -73,16 +74,15 @@ Fd vdso_file() {
 void Module::load() {
   if (loaded_) return;
   loaded_ = true;
-  if (!file_) return;
   // A path in the file system finds separate debug files beside it; the descriptor works when there is no path any more.
-  struct stat status{};
-  const std::string descriptor = fmt::format("/proc/self/fd/{}", file_.get());
-  const std::string* path = &descriptor;
-  if (::fstat(file_.get(), &status) == 0) {
-    if (same_file(path_, status)) path = &path_;
-    else if (same_file(opened_as_, status)) path = &opened_as_;
+  std::string path;
+  if (leads_to(path_, id_)) path = path_;
+  else if (leads_to(opened_as_, id_)) path = opened_as_;
+  else if (file_) path = fmt::format("/proc/self/fd/{}", file_.get());
+  if (auto elf = open_cached(path)) {
+    elf_ = std::move(*elf);
+    elf_->functions();  // now, while what leads to a debug file is still there
   }
-  if (auto elf = open_cached(*path)) elf_ = std::move(*elf);
   file_.reset();
 }
 
@@ -101,20 +101,22 @@ std::optional<Module::Match> Module::find(std::uint64_t file_offset, bool demang
 std::shared_ptr<Module> Modules::get(std::uint32_t pid, const MapsLine& line) {
   const Mapping& mapping = line.mapping;
   if (mapping.path == "[vdso]") {
-    if (!vdso_) vdso_ = std::make_shared<Module>("[vdso]", "", vdso_file());
+    if (!vdso_) vdso_ = std::make_shared<Module>(mapping.path, read_vdso());
     return vdso_;
   }
   if (!mapping.path.starts_with('/') || mapping.path.starts_with("//")) return nullptr;  // "//anon"
   OpenedFile file = open_mapped(pid, line);
   if (!file.fd) {
     auto& module = unreachable_[{mapping.inode, mapping.path}];
-    if (!module) module = std::make_shared<Module>(mapping.path, "", Fd());
+    if (!module) module = std::make_shared<Module>(mapping.path);
     return module;
   }
-  const struct stat& status = file.status;
-  auto& module = by_file_[{status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec}];
-  if (!module) module = std::make_shared<Module>(mapping.path, file.path, std::move(file.fd));
-  if (by_file_.size() > kMaxOpenFiles) module->load();
+  const FileId id = id_of(file.status);
+  auto& module = by_file_[id];
+  if (!module) {
+    if (by_file_.size() > kMaxOpenFiles) file.fd.reset();
+    module = std::make_shared<Module>(mapping.path, file.path, id, std::move(file.fd));
+  }
   return module;
 }
 

@@ -2,13 +2,13 @@
 // first name is asked for.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -18,11 +18,21 @@
 
 namespace trc::symbols {
 
+/// Inode numbers are used again after a file is deleted; size and time tell the files apart.
+struct FileId {
+  std::uint64_t device = 0, inode = 0, size = 0;
+  std::int64_t seconds = 0, nanoseconds = 0;
+  auto operator<=>(const FileId&) const = default;
+};
+
 class Module {
  public:
-  /// `file` may be none: then nothing in it has a name. `opened_as` is a path to it that can vanish.
-  Module(std::string shown_path, std::string opened_as, Fd file)
-      : path_(std::move(shown_path)), opened_as_(std::move(opened_as)), file_(std::move(file)) {}
+  /// A file that cannot be reached, or symbols that are there already.
+  explicit Module(std::string shown_path, std::shared_ptr<const ElfFile> elf = nullptr)
+      : path_(std::move(shown_path)), loaded_(true), elf_(std::move(elf)) {}
+  /// `opened_as` is a path to the file that can vanish; `file` outlasts it, but may be none.
+  Module(std::string shown_path, std::string opened_as, const FileId& id, Fd file)
+      : path_(std::move(shown_path)), opened_as_(std::move(opened_as)), id_(id), file_(std::move(file)) {}
 
   /// As the process calls it.
   const std::string& path() const { return path_; }
@@ -30,11 +40,12 @@ class Module {
   struct Match { const std::string* name; std::uint64_t offset; };
   /// The function at a byte of the file.
   std::optional<Match> find(std::uint64_t file_offset, bool demangled);
-  /// Reads the symbols now.
-  void load();
 
  private:
+  void load();
+
   std::string path_, opened_as_;
+  FileId id_;
   Fd file_;                                 ///< until loaded
   bool loaded_ = false;
   std::shared_ptr<const ElfFile> elf_;
@@ -48,8 +59,6 @@ class Modules {
   std::shared_ptr<Module> get(std::uint32_t pid, const MapsLine& line);
 
  private:
-  /// Inode numbers are used again after a file is deleted; size and time tell the files apart.
-  using FileId = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::int64_t, std::int64_t>;
   std::map<FileId, std::shared_ptr<Module>> by_file_;
   std::map<std::pair<std::uint64_t, std::string>, std::shared_ptr<Module>> unreachable_;
   std::shared_ptr<Module> vdso_;

@@ -1,0 +1,247 @@
+#include "symbols/symbolizer.h"
+
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/auxv.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "symbols/elf_file.h"
+#include "symbols/process_maps.h"
+#include "base/read_file.h"
+#include "unit/build_program.h"
+
+extern "C" __attribute__((noinline)) int trc_test_known_function(int x) { return x * 3 + static_cast<int>(::getpid()); }
+
+namespace trc::symbols {
+namespace {
+
+template <class Function>
+std::uint64_t address_of(Function* function) { return reinterpret_cast<std::uint64_t>(function); }
+
+std::uint32_t self() { return static_cast<std::uint32_t>(::getpid()); }
+
+/// A process that waits until it is told to end.
+class Waiting {
+ public:
+  explicit Waiting(pid_t pid) : pid_(pid) {}
+  /// Runs `program`, which must print a line when it is ready; that line is in `greeting`.
+  static Waiting start(const std::string& program, std::string& greeting) {
+    int ends[2];
+    EXPECT_EQ(::pipe(ends), 0);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      ::dup2(ends[1], 1);
+      ::close(ends[0]);
+      ::execl(program.c_str(), program.c_str(), nullptr);
+      ::_exit(127);
+    }
+    ::close(ends[1]);
+    char text[64] = {};
+    const ssize_t got = ::read(ends[0], text, sizeof text - 1);
+    ::close(ends[0]);
+    greeting.assign(text, got > 0 ? static_cast<std::size_t>(got) : 0);
+    return Waiting(pid);
+  }
+  Waiting(const Waiting&) = delete;
+  ~Waiting() { end(); }
+  void end() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
+  std::uint32_t pid() const { return static_cast<std::uint32_t>(pid_); }
+
+ private:
+  pid_t pid_;
+};
+
+constexpr const char* kGreeter = R"(
+#include <stdio.h>
+#include <unistd.h>
+void the_function(void) { sleep(1); }
+int main(void) { printf("%lx\n", (unsigned long)the_function); fflush(stdout); for (;;) the_function(); }
+)";
+
+std::uint64_t hexadecimal(const std::string& text) { return std::stoull("0" + text, nullptr, 16); }
+
+TEST(Symbolizer, OwnProcess) {
+  Symbolizer symbols;
+  const Frame frame = symbols.user(self(), address_of(trc_test_known_function) + 2);
+  EXPECT_EQ(frame.symbol, "trc_test_known_function");
+  EXPECT_EQ(frame.offset, 2U);
+  EXPECT_EQ(frame.address, address_of(trc_test_known_function) + 2);
+  EXPECT_EQ(frame.module, std::filesystem::read_symlink("/proc/self/exe").string());
+}
+
+TEST(Symbolizer, SharedLibrary) {
+  Symbolizer symbols;
+  void* function = ::dlsym(RTLD_DEFAULT, "getppid");
+  ASSERT_NE(function, nullptr);
+  const Frame frame = symbols.user(self(), reinterpret_cast<std::uint64_t>(function));
+  EXPECT_EQ(frame.symbol, "getppid");
+  EXPECT_EQ(frame.offset, 0U);
+  EXPECT_NE(frame.module.find("libc"), std::string::npos);
+}
+
+TEST(Symbolizer, NamesAreDemangledOnlyIfAsked) {
+  const std::uint64_t address = address_of(&read_file);
+  EXPECT_EQ(Symbolizer(true).user(self(), address).symbol.substr(0, 15), "trc::read_file(");
+  EXPECT_EQ(Symbolizer(false).user(self(), address).symbol.substr(0, 2), "_Z");
+}
+
+TEST(Symbolizer, Vdso) {
+  const std::uint64_t start = ::getauxval(AT_SYSINFO_EHDR);
+  if (start == 0) GTEST_SKIP() << "no vDSO here";
+  const auto maps = read_file("/proc/self/maps");
+  std::uint64_t size = 0;
+  for (const MapsLine& line : parse_maps(*maps)) {
+    if (line.mapping.path == "[vdso]") size = line.mapping.end - line.mapping.start;
+  }
+  const auto elf = ElfFile::from_bytes(std::string(reinterpret_cast<const char*>(start), size), "vdso");
+  ASSERT_TRUE(elf);
+  const Function* function = (*elf)->find("__vdso_clock_gettime");
+  if (function == nullptr) GTEST_SKIP() << "no __vdso_clock_gettime in this vDSO";
+  const Frame frame = Symbolizer().user(self(), start + *(*elf)->file_offset(function->address) + 1);
+  EXPECT_NE(frame.symbol.find("clock_gettime"), std::string::npos);
+  EXPECT_EQ(frame.offset, 1U);
+  EXPECT_EQ(frame.module, "[vdso]");
+}
+
+TEST(Symbolizer, UnknownAddresses) {
+  Symbolizer symbols;
+  const Frame frame = symbols.user(self(), 0x10);
+  EXPECT_EQ(frame.symbol, "");
+  EXPECT_EQ(frame.module, "[unknown]");
+  EXPECT_EQ(frame.address, 0x10U);
+  EXPECT_EQ(symbols.user(0, 0x1000).symbol, "");
+  EXPECT_EQ(symbols.user(0x7fffffff, 0x1000).module, "[unknown]");
+}
+
+TEST(Symbolizer, LibrariesThatAreLoadedLaterAreFound) {
+  const TemporaryFolder folder;
+  const std::string library = folder.compile("late.so", "int late_function(int x) { return x + 1; }", "-shared -fPIC");
+  Symbolizer symbols;
+  EXPECT_EQ(symbols.user(self(), address_of(trc_test_known_function)).symbol, "trc_test_known_function");
+  void* handle = ::dlopen(library.c_str(), RTLD_NOW);
+  ASSERT_NE(handle, nullptr) << ::dlerror();
+  const auto address = reinterpret_cast<std::uint64_t>(::dlsym(handle, "late_function"));
+  ::usleep(20'000);  // maps are not read again at once
+  EXPECT_EQ(symbols.user(self(), address).symbol, "late_function");
+  ::dlclose(handle);
+  EXPECT_EQ(symbols.user(self(), address).symbol, "late_function");
+}
+
+TEST(Symbolizer, NamesOutliveTheProcess) {
+  Symbolizer symbols;
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  Waiting child(pid);
+  symbols.snapshot(static_cast<std::uint32_t>(pid));
+  child.end();
+  EXPECT_EQ(symbols.user(static_cast<std::uint32_t>(pid), address_of(trc_test_known_function)).symbol, "trc_test_known_function");
+}
+
+TEST(Symbolizer, NamesOutliveTheFile) {
+  const TemporaryFolder folder;
+  const std::string program = folder.compile("greeter", kGreeter);
+  std::string greeting;
+  Waiting child = Waiting::start(program, greeting);
+  const std::uint32_t pid = child.pid();
+  Symbolizer symbols;
+  symbols.snapshot(pid);
+  std::filesystem::remove(program);
+  child.end();
+  const Frame frame = symbols.user(pid, hexadecimal(greeting) + 1);
+  EXPECT_EQ(frame.symbol, "the_function");
+  EXPECT_EQ(frame.offset, 1U);
+  EXPECT_EQ(frame.module, program);
+}
+
+TEST(Symbolizer, DeletedFilesAreReachedThroughTheProcess) {
+  const TemporaryFolder folder;
+  const std::string program = folder.compile("greeter", kGreeter);
+  std::string greeting;
+  Waiting child = Waiting::start(program, greeting);
+  std::filesystem::remove(program);
+  // Another program takes the name: its symbols would be wrong.
+  folder.compile("greeter", "int other_function(void) { return 1; } int main(void) { return other_function(); }");
+  EXPECT_EQ(Symbolizer().user(child.pid(), hexadecimal(greeting)).symbol, "the_function");
+}
+
+TEST(Symbolizer, AForkedChildHasTheMappingsOfItsParent) {
+  Symbolizer symbols;
+  symbols.snapshot(self());
+  constexpr std::uint32_t kGone = 0x7ffffffe;  // beyond any pid_max: the child has ended before anybody looked
+  symbols.forked(self(), kGone);
+  EXPECT_EQ(symbols.user(kGone, address_of(trc_test_known_function)).symbol, "trc_test_known_function");
+}
+
+TEST(Symbolizer, AForkedChildOfAParentThatIsReadLater) {
+  Symbolizer symbols;
+  constexpr std::uint32_t kGone = 0x7ffffffe;
+  symbols.forked(self(), kGone);
+  symbols.snapshot(self());
+  EXPECT_EQ(symbols.user(kGone, address_of(trc_test_known_function)).symbol, "trc_test_known_function");
+}
+
+TEST(Symbolizer, ExecReplacesTheMappingsButOldStacksKeepTheirNames) {
+  const TemporaryFolder folder;
+  std::string greeting;
+  Waiting child = Waiting::start(folder.compile("greeter", kGreeter), greeting);
+  Symbolizer symbols;
+  symbols.snapshot(self());
+  symbols.forked(self(), child.pid());  // as it was before its exec
+  const std::uint64_t before = address_of(trc_test_known_function), after = hexadecimal(greeting);
+  EXPECT_EQ(symbols.user(child.pid(), before).symbol, "trc_test_known_function");
+  symbols.executed(child.pid());
+  EXPECT_EQ(symbols.user(child.pid(), after).symbol, "the_function");
+  EXPECT_EQ(symbols.user(child.pid(), before).symbol, "trc_test_known_function");
+}
+
+TEST(Symbolizer, ObservedMappings) {
+  const TemporaryFolder folder;
+  const std::string library = folder.compile("lib.so", "int lib_function(int x) { return x + 1; }", "-shared -fPIC");
+  const auto elf = ElfFile::open(library);
+  ASSERT_TRUE(elf);
+  const Function* function = (*elf)->find("lib_function");
+  ASSERT_NE(function, nullptr);
+  const std::uint64_t offset = *(*elf)->file_offset(function->address), page = offset & ~std::uint64_t{0xfff};
+  Symbolizer symbols;
+  constexpr std::uint32_t kGone = 0x7ffffffe;
+  symbols.mapped(kGone, {.start = 0x10000, .end = 0x20000, .file_offset = page, .path = library});
+  const Frame frame = symbols.user(kGone, 0x10000 + offset - page + 3);
+  EXPECT_EQ(frame.symbol, "lib_function");
+  EXPECT_EQ(frame.offset, 3U);
+  EXPECT_EQ(frame.module, library);
+}
+
+TEST(Symbolizer, AMappedFileThatIsNotElfHasNoNames) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("text", std::string(8192, 'x'));
+  Symbolizer symbols;
+  constexpr std::uint32_t kGone = 0x7ffffffe;
+  symbols.mapped(kGone, {.start = 0x10000, .end = 0x12000, .path = path});
+  symbols.mapped(kGone, {.start = 0x20000, .end = 0x22000, .path = folder.path("missing")});
+  EXPECT_EQ(symbols.user(kGone, 0x10010).symbol, "");
+  EXPECT_EQ(symbols.user(kGone, 0x10010).module, path);
+  EXPECT_EQ(symbols.user(kGone, 0x20010).module, folder.path("missing"));
+}
+
+TEST(Symbolizer, Kernel) {
+  Symbolizer symbols;
+  EXPECT_EQ(symbols.kernel(0x1000).symbol, "");
+  EXPECT_EQ(symbols.kernel(0x1000).address, 0x1000U);
+}
+
+}  // namespace
+}  // namespace trc::symbols
