@@ -185,7 +185,6 @@ Lexer::Symbol Lexer::attach_point() {
     report(Diag::SyntaxError, span_, "syntax: unterminated quote in a probe").with_hint("a quoted part ends with '\"' on the same line");
     return error_token();
   }
-  last_attach_text_ = attach.text;
   return Grammar::make_ATTACH_POINT(std::move(attach.text), span_);
 }
 

@@ -54,8 +54,8 @@ class Lexer {
   Span before_last_span() const { return before_.span; }
   /// The last '>' that closed an angle block right behind an operand, as a comparison would stand; empty span if none.
   Span suspicious_close() const { return suspicious_close_; }
-  /// Raw text of the last attach point.
-  const std::string& last_attach_text() const { return last_attach_text_; }
+  /// The token in front of the last one, as it stands in the script.
+  std::string_view before_last_text() const { return text_.substr(before_.span.begin, before_.span.end - before_.span.begin); }
 
   // ---- called by the rules in lexer.l; the current token is span_ ----
   void begin_token(std::size_t length);
@@ -122,7 +122,6 @@ class Lexer {
   bool stopped_ = false;
   std::size_t reports_ = 0;
   Span suspicious_close_;
-  std::string last_attach_text_;
 };
 
 }  // namespace trc::parser

@@ -90,12 +90,12 @@ std::optional<LiteralError> read_integer(std::string_view text, IntegerLiteral& 
   const std::string suffix = to_lower(body.substr(length));
   literal.plain = prefix == 0 && length == text.size() && digits.find('_') == std::string_view::npos;
 
+  if (base == 8 && !suffix.empty() && is_digit(suffix.front())) {
+    return whole(text, fmt::format("'{}' is not an octal number", text), "a leading 0 means octal; leave it out for decimal");
+  }
   if (digits.empty()) return whole(text, fmt::format("'{}' is not a number: digits are missing after '{}'", text, text.substr(0, prefix)));
   if ((prefix != 1 && digits.front() == '_') || digits.back() == '_') {
     return whole(text, fmt::format("'{}' is not a number: '_' may only stand between digits", text));
-  }
-  if (base == 8 && !suffix.empty() && is_digit(suffix.front())) {
-    return whole(text, fmt::format("'{}' is not an octal number", text), "a leading 0 means octal; leave it out for decimal");
   }
   if (const Unit* unit = base == 16 ? nullptr : find_row(kDurations, suffix); unit != nullptr && suffix == body.substr(length)) {
     if (!fits || __builtin_mul_overflow(literal.value, unit->factor, &literal.value)) return too_large(text, kMax64);

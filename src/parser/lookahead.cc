@@ -48,11 +48,12 @@ std::optional<std::size_t> skip_parentheses(std::string_view text, std::size_t a
 }
 
 /// Behind the `*` and `[N]` at `at`.
-std::size_t skip_type_suffixes(std::string_view text, std::size_t at) {
+std::size_t skip_type_suffixes(std::string_view text, std::size_t at, bool& is_pointer) {
   while (true) {
     const std::size_t next = skip_layout(text, at);
     if (char_at(text, next) == '*') {
       at = next + 1;
+      is_pointer = true;
     } else if (char_at(text, next) == '[') {
       std::size_t inside = skip_layout(text, next + 1);
       if (is_digit(char_at(text, inside))) inside = skip_word(text, inside);
@@ -65,6 +66,7 @@ std::size_t skip_type_suffixes(std::string_view text, std::size_t at) {
   }
 }
 
+/// `name` is empty when it cannot be anything but a type.
 struct TypeAhead { std::size_t end; std::string_view name; };
 
 /// The type at `at`, if what stands there reads as one.
@@ -88,7 +90,9 @@ std::optional<TypeAhead> find_type(std::string_view text, std::size_t at) {
   } else if (contains(kNotTypes, name)) {
     return std::nullopt;
   }
-  return TypeAhead{skip_type_suffixes(text, end), name};
+  bool is_pointer = false;
+  end = skip_type_suffixes(text, end, is_pointer);
+  return TypeAhead{end, is_pointer ? std::string_view{} : name};
 }
 
 bool is_upper_case(std::string_view name) {

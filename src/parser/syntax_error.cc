@@ -62,9 +62,9 @@ std::string expected_text(Kinds expected) {
     remove(expected, members);
   };
   group(S::S_CONFIG, "a probe", kTopLevelStarts);
-  group(S::S_WHILE, "a statement", [] { Kinds all = kStatementStarts; all.insert(all.end(), kExpressionStarts.begin(), kExpressionStarts.end()); return all; }());
-  group(S::S_INTEGER, contains(expected, S::S_STRING) && contains(expected, S::S_NOT) ? "an expression" : "a number",
-        contains(expected, S::S_NOT) ? kExpressionStarts : Kinds{S::S_INTEGER});
+  if (contains(expected, S::S_WHILE)) remove(expected, kExpressionStarts);
+  group(S::S_WHILE, "a statement", kStatementStarts);
+  if (contains(expected, S::S_SIZEOF)) group(S::S_INTEGER, "an expression", kExpressionStarts);
   group(S::S_STRUCT, "a type", kTypeStarts);
   const bool continues = contains(expected, S::S_OR);
   group(S::S_OR, nullptr, kContinuations);
@@ -130,9 +130,7 @@ bool report_missing_semicolon(Lexer& lexer, Kind found, Span at, const Kinds& ex
   if (!in_block && !contains(expected, S::S_OR)) return false;
   Diagnostic& diagnostic = lexer.report(Diag::SyntaxError, at, fmt::format("syntax: missing ';' in front of {}", found_text(lexer, found, at)));
   if (before == S::S_IDENTIFIER && same_line(lexer, lexer.before_last_span(), at) && found != S::S_LBRACE) {
-    const Span name = lexer.before_last_span();
-    diagnostic.with_hint(fmt::format("if '{0}' is meant as a function, its arguments stand in parentheses: {0}(…)",
-                                     lexer.text().substr(name.begin, name.end - name.begin)));
+    diagnostic.with_hint(fmt::format("if '{0}' is meant as a function, its arguments stand in parentheses: {0}(…)", lexer.before_last_text()));
   } else {
     diagnostic.with_hint("a ';' ends a statement; only the last one of a block goes without");
   }
@@ -145,14 +143,17 @@ std::string hint_for(const Lexer& lexer, Kind found, const Kinds& expected) {
   if (top_level && before == S::S_LET && found == S::S_VARIABLE) {
     return "variables live in a probe; a map is shared by all probes: let @name = hash(1000);";
   }
-  if (top_level && before == S::S_ATTACH_POINT && lexer.last_attach_text().find('<') != std::string::npos) {
+  if (top_level && before == S::S_ATTACH_POINT && lexer.before_last_text().find('<') != std::string_view::npos) {
     return "a '<' that touches a symbol belongs to its name: put a space in front of the block";
   }
   if (top_level && found == S::S_SEMICOLON) return "no ';' is needed behind a block";
   if (top_level && contains(expected, S::S_CONFIG) && found == S::S_LBRACE) return "a block belongs to a probe, as in: begin { … }";
-  if (found == S::S_ASSIGN && !contains(expected, S::S_ASSIGN)) return "'==' compares; an assignment is a statement, not a value";
+  const bool in_expression = lexer.innermost() && (lexer.innermost()->in_condition || lexer.innermost()->bracket == Bracket::Paren ||
+                                                   lexer.innermost()->bracket == Bracket::Predicate);
+  if (found == S::S_ASSIGN && in_expression && contains(expected, S::S_OR)) return "'==' compares; an assignment is a statement, not a value";
   if (found == S::S_ELSE) return "an 'else' follows the '}' of its 'if' at once";
   if (found == S::S_PLUS && contains(expected, S::S_MINUS) && contains(expected, S::S_NOT)) return "there is no unary '+'";
+  if (found == S::S_MINUS && contains(expected, S::S_SIZEOF)) return "an end of a range stands in parentheses unless it is simple: (-1)..5";
   const bool head = lexer.innermost() && lexer.innermost()->in_condition;
   if (head && contains(expected, S::S_LBRACE) && !contains(expected, S::S_NOT)) return "the body of if, else, for, while and unroll stands in braces";
   return {};
