@@ -151,6 +151,7 @@ std::string hint_for(const Lexer& lexer, Kind found, const Kinds& expected) {
   const bool in_expression = lexer.innermost() && (lexer.innermost()->in_condition || lexer.innermost()->bracket == Bracket::Paren ||
                                                    lexer.innermost()->bracket == Bracket::Predicate);
   if (found == S::S_ASSIGN && in_expression && contains(expected, S::S_OR)) return "'==' compares; an assignment is a statement, not a value";
+  if (found == S::S_COLON && before == S::S_IDENTIFIER && !top_level) return "if a probe starts here, a '}' or '>' is missing in front of it";
   if (found == S::S_ELSE) return "an 'else' follows the '}' of its 'if' at once";
   if (found == S::S_PLUS && contains(expected, S::S_MINUS) && contains(expected, S::S_NOT)) return "there is no unary '+'";
   if (found == S::S_MINUS && contains(expected, S::S_SIZEOF)) return "an end of a range stands in parentheses unless it is simple: (-1)..5";
