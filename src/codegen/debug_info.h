@@ -26,6 +26,8 @@ class DebugInfo {
   void describe_map(llvm::GlobalVariable& map, const MapShape& shape);
   /// Describes a u64 in ".rodata".
   void describe_constant(llvm::GlobalVariable& constant);
+  /// Describes an int in ".bss".
+  void describe_switch(llvm::GlobalVariable& variable) { describe_variable(variable, int_); }
   /// Makes `function` known as `int NAME(…)`; each LLVM parameter is a u64 or a void*.
   void describe_function(llvm::Function& function, Span span);
   /// Gives a function of the standard library, which comes with places but without types, the type of its signature.

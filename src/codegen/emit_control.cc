@@ -77,6 +77,12 @@ void FunctionEmitter::open_program() {
   builder_.CreateStore(i64(0), frame_at(kFrameReturned).pointer);
   builder_.CreateStore(llvm::ConstantPointerNull::get(builder_.getPtrTy()), scratch_);
   builder_.CreateStore(default_return(), result_);
+  if (state_.program.context.kind != lang::ProgramKind::TestRun) {
+    auto* frozen = builder_.CreateAlignedLoad(builder_.getInt32Ty(), module_.frozen(), llvm::Align(4), true);
+    llvm::BasicBlock* running = block("running");
+    builder_.CreateCondBr(builder_.CreateIsNull(frozen), running, exit_);
+    builder_.SetInsertPoint(running);
+  }
 }
 
 void FunctionEmitter::close_program() {

@@ -73,6 +73,17 @@ llvm::GlobalVariable* ModuleEmitter::text(const std::string& bytes, std::uint32_
   return symbol;
 }
 
+llvm::GlobalVariable* ModuleEmitter::frozen() {
+  if (!frozen_) {
+    auto* type = llvm::Type::getInt32Ty(module.getContext());
+    frozen_ = new llvm::GlobalVariable(module, type, false, llvm::GlobalValue::ExternalLinkage, llvm::ConstantInt::get(type, 0), "trc_frozen");
+    frozen_->setSection(".bss");
+    debug.describe_switch(*frozen_);
+    image.frozen_offset = 0;  // the only variable there
+  }
+  return frozen_;
+}
+
 std::uint32_t ModuleEmitter::add_event(lang::EventSchema schema) {
   lang::lay_out(schema);
   image.events.push_back(std::move(schema));

@@ -43,6 +43,9 @@ class ModuleEmitter {
   /// `bytes` followed by NULs up to `capacity`.
   llvm::GlobalVariable* text(const std::string& bytes, std::uint32_t capacity);
 
+  /// The u32 of ProgramImage::frozen_offset.
+  llvm::GlobalVariable* frozen();
+
   // ---- events ----
   std::uint32_t add_event(lang::EventSchema schema);
 
@@ -67,7 +70,8 @@ class ModuleEmitter {
   llvm::GlobalVariable* read_only(const std::string& name, llvm::Constant* value);
 
   std::vector<llvm::GlobalVariable*> map_symbols_;   // as image.maps
-  llvm::GlobalVariable *ring_ = nullptr, *loss_ = nullptr, *scratch_ = nullptr, *sites_ = nullptr, *zeros_ = nullptr;
+  llvm::GlobalVariable *ring_ = nullptr, *loss_ = nullptr, *scratch_ = nullptr, *sites_ = nullptr, *zeros_ = nullptr,
+                       *frozen_ = nullptr;
   std::uint32_t scratch_bytes_ = 0, site_count_ = 0, zero_bytes_ = 0;
   std::map<std::string, llvm::GlobalVariable*> stacks_;
   std::map<typed::RuntimeConstant, llvm::GlobalVariable*> constants_;

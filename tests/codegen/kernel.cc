@@ -67,9 +67,9 @@ Loaded::Loaded(const typed::TypedProgram& program) {
   for (const image::ProgramEntry& entry : result_.image.programs) {
     bpf_program__set_type(bpf_object__find_program_by_name(object, entry.name.c_str()), program_type(entry.kind));
   }
-  bpf_map* read_only = nullptr;
+  bpf_map* read_only = nullptr;  // ".rodata"
   bpf_object__for_each_map(read_only, object) {
-    if (!bpf_map__is_internal(read_only)) continue;
+    if (!std::strstr(bpf_map__name(read_only), "rodata")) continue;
     std::size_t size = 0;
     auto* data = static_cast<char*>(bpf_map__initial_value(read_only, &size));
     for (const image::RuntimeConstantEntry& constant : result_.image.constants) {
