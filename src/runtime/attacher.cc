@@ -114,9 +114,8 @@ Result<> Attacher::attach_specs(Point& point, std::vector<AttachSpec> specs, boo
 /// Leaves only sites that are new for their process; false if none is left.
 bool Attacher::drop_known_sites(const Point& point, UserProbes& probes) {
   if (!scope_.is_child) return true;
-  const std::uint32_t program = image_.probes[point.index].program;
   std::erase_if(probes.sites, [&](const probes::UserSite& site) {
-    return !known_sites_.emplace(program, probes.pid, probes.path, site.offset).second;
+    return !known_sites_.emplace(point.index, probes.pid, probes.path, site.offset).second;
   });
   return !probes.sites.empty();
 }

@@ -71,7 +71,7 @@ class Attacher {
   Messages& messages_;
   std::vector<Point> points_;
   std::vector<std::unique_ptr<Attachment>> attachments_;
-  /// Program, process, file, offset: a process that executes a file again, or is met twice, is attached once.
+  /// Attach point, process, file, offset: a process that executes a file again, or is met twice, is attached once.
   std::set<std::tuple<std::uint32_t, std::int32_t, std::string, std::uint64_t>> known_sites_;
   std::set<std::int32_t> processes_;      ///< of the command, found when they executed something
   std::set<std::string> told_;            ///< notes already given

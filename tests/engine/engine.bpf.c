@@ -13,7 +13,7 @@ static void (*const ringbuf_submit)(void *data, u64 flags) = (void *)132;
 
 struct { int (*type)[kRing]; int (*max_entries)[4096]; } ring SEC(".maps");
 struct losses { u64 ring_full, map_full, scratch_busy, stacks_full, helper_failed; };
-struct { int (*type)[kPerCpuArray]; u32 *key; struct losses *value; int (*max_entries)[6]; } loss SEC(".maps");
+struct { int (*type)[kPerCpuArray]; u32 *key; struct losses *value; int (*max_entries)[7]; } loss SEC(".maps");
 struct scalar { u64 value, presence; };
 struct { int (*type)[kArray]; u32 *key; struct scalar *value; int (*max_entries)[1]; } map_scalar SEC(".maps");
 struct { int (*type)[kPerCpuHash]; u64 *key; u64 *value; int (*max_entries)[4096]; } map_hits SEC(".maps");
@@ -73,6 +73,11 @@ SEC("trc/run_flood") int run_flood(void *context) {
 SEC("trc/on_user") int on_user(void *context) {
   if (state.frozen) return 0;
   hit(get_attach_cookie(context));
+  return 0;
+}
+
+SEC("trc/tell_user") int tell_user(void *context) {
+  if (!state.frozen) send(6, get_attach_cookie(context));
   return 0;
 }
 

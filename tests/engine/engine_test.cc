@@ -13,8 +13,7 @@
 #include <numeric>
 #include <sstream>
 
-#include "base/read_file.h"
-#include "image/program_image.h"
+#include "engine_image.h"
 #include "kernel/facts.h"
 
 // Functions to probe, in this very program. The assembler ones have a first instruction of our choice.
@@ -38,9 +37,6 @@ namespace {
 
 using testing::ElementsAre;
 
-constexpr std::uint32_t kBegin = 0, kFlood = 1, kUser = 2, kTracepoint = 3, kRaw = 4, kSample = 5;
-constexpr std::uint32_t kScalar = 2, kHits = 3, kPlain = 4;
-
 /// Where a function of this program lies in its file.
 std::uint64_t file_offset(const void* function) {
   const auto address = reinterpret_cast<std::uint64_t>(function);
@@ -52,32 +48,6 @@ std::uint64_t file_offset(const void* function) {
     }
   }
   return 0;
-}
-
-image::ProgramImage make_image() {
-  image::ProgramImage image;
-  image.object = read_file(TRC_ENGINE_OBJECT).value();
-  using image::MapRole;
-  image.maps = {
-      {.name = "ring", .role = MapRole::Ring, .bpf_type = 27, .max_entries = 4096},
-      {.name = "loss", .role = MapRole::Loss, .bpf_type = 6, .key_size = 4, .value_size = 40, .max_entries = 6, .per_cpu = true},
-      {.name = "map_scalar", .script_name = "@s", .role = MapRole::User, .bpf_type = 2, .key_size = 4, .value_size = 16, .max_entries = 1, .presence_offset = 8},
-      {.name = "map_hits", .script_name = "@hits", .role = MapRole::User, .bpf_type = 5, .key_size = 8, .value_size = 8, .max_entries = 4096, .per_cpu = true, .has_key = true},
-      {.name = "map_plain", .script_name = "@plain", .role = MapRole::User, .bpf_type = 1, .key_size = 8, .value_size = 4, .max_entries = 4096, .has_key = true},
-  };
-  using lang::ProgramKind;
-  image.programs = {
-      {.name = "run_begin", .kind = ProgramKind::TestRun},
-      {.name = "run_flood", .kind = ProgramKind::TestRun},
-      {.name = "on_user", .kind = ProgramKind::UserProbe, .uses_cookie = true},
-      {.name = "on_tracepoint", .kind = ProgramKind::Tracepoint, .uses_cookie = true},
-      {.name = "on_raw", .kind = ProgramKind::RawTracepoint},
-      {.name = "on_sample", .kind = ProgramKind::PerfEvent, .uses_cookie = true},
-  };
-  image.constants = {{.which = 0, .symbol = "constant_first", .offset = 0}, {.which = 1, .symbol = "constant_second", .offset = 8}};
-  image.frozen_offset = 4;
-  image.settings.ring_pages = 4;
-  return image;
 }
 
 class EngineTest : public testing::TestWithParam<bool> {
@@ -177,7 +147,7 @@ TEST_P(EngineTest, CountsWhatTheRingHadNoRoomFor) {
   ASSERT_TRUE(engine_->run(kFlood));
   const std::vector<std::uint64_t> got = numbers();
   const auto lost = engine_->losses();
-  ASSERT_EQ(lost.size(), 6U);
+  ASSERT_EQ(lost.size(), 7U);
   EXPECT_GT(lost[kFlood].ring_full, 0U);
   EXPECT_EQ(got.size() + lost[kFlood].ring_full, 2000U);
   for (std::size_t i = 0; i < got.size(); ++i) ASSERT_EQ(got[i], i);
