@@ -140,4 +140,10 @@ Result<int> BpfObject::map(const std::string& name) const {
   return bpf_map__fd(map);
 }
 
+Result<> run_raw_tracepoint(int program) {
+  LIBBPF_OPTS(bpf_test_run_opts, options);
+  if (bpf_prog_test_run_opts(program, &options) != 0) return Error::from_errno("run a BPF program once");
+  return {};
+}
+
 }  // namespace trc::kernel

@@ -44,4 +44,7 @@ class BpfObject {
   std::string log_;
 };
 
+/// Runs a loaded raw tracepoint program once, now, without arguments; returns when it is done.
+Result<> run_raw_tracepoint(int program);
+
 }  // namespace trc::kernel

@@ -1,6 +1,5 @@
 #include "runtime/follow.h"
 
-#include <bpf/bpf.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -47,8 +46,7 @@ Result<std::unique_ptr<Follow>> Follow::start() {
   TRC_CHECK(set_namespace(bpf));
   TRC_CHECK(bpf.load());
   TRC_TRY(learn, bpf.program("learn"));
-  LIBBPF_OPTS(bpf_test_run_opts, options);
-  if (bpf_prog_test_run_opts(learn, &options) != 0) return Error::from_errno("ask for our own process number");
+  TRC_CHECK(kernel::run_raw_tracepoint(learn));  // it notes our own process number
   TRC_TRY(ring_fd, bpf.map("execs"));
   follow->ring_fd_ = ring_fd;
   TRC_TRY(ring, kernel::RingBuffer::map(ring_fd, kRingBytes));
