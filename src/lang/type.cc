@@ -45,7 +45,45 @@ std::string member_list(const std::vector<Field>& fields, bool named) {
 /// Aggregates over unsigned values have names of their own: "usum_t".
 std::string signed_name(const Type& type, const char* name) { return (type.is_signed ? "" : "u") + std::string(name); }
 
+struct NamedInteger {
+  std::string_view name;
+  unsigned bits;
+  bool is_signed;
+};
+// The language's own names, then the C and kernel typedefs that scripts use without a declaration. LP64, as every target we have.
+constexpr NamedInteger kNamedIntegers[] = {
+    {"int8", 8, true},        {"int16", 16, true},     {"int32", 32, true},      {"int64", 64, true},
+    {"uint8", 8, false},      {"uint16", 16, false},   {"uint32", 32, false},    {"uint64", 64, false},
+    {"int8_t", 8, true},      {"int16_t", 16, true},   {"int32_t", 32, true},    {"int64_t", 64, true},
+    {"uint8_t", 8, false},    {"uint16_t", 16, false}, {"uint32_t", 32, false},  {"uint64_t", 64, false},
+    {"s8", 8, true},          {"s16", 16, true},       {"s32", 32, true},        {"s64", 64, true},
+    {"u8", 8, false},         {"u16", 16, false},      {"u32", 32, false},       {"u64", 64, false},
+    {"__s8", 8, true},        {"__s16", 16, true},     {"__s32", 32, true},      {"__s64", 64, true},
+    {"__u8", 8, false},       {"__u16", 16, false},    {"__u32", 32, false},     {"__u64", 64, false},
+    {"__be16", 16, false},    {"__be32", 32, false},   {"__be64", 64, false},    {"char", 8, true},
+    {"short", 16, true},      {"int", 32, true},       {"long", 64, true},       {"size_t", 64, false},
+    {"ssize_t", 64, true},    {"uintptr_t", 64, false}, {"intptr_t", 64, true},  {"pid_t", 32, true},
+    {"uid_t", 32, false},     {"gid_t", 32, false},    {"mode_t", 32, false},    {"umode_t", 16, false},
+    {"dev_t", 32, false},     {"off_t", 64, true},     {"loff_t", 64, true},     {"sector_t", 64, false},
+    {"time_t", 64, true},     {"ktime_t", 64, true},   {"gfp_t", 32, false},
+};
+
 }  // namespace
+
+std::optional<Type> find_named_type(std::string_view name) {
+  if (name == "bool") return make_bool();
+  if (name == "void") return make_void();
+  for (const NamedInteger& row : kNamedIntegers) {
+    if (row.name == name) return make_integer(row.bits, row.is_signed);
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> named_types() {
+  std::vector<std::string> names{"bool", "void", "string", "buffer"};
+  for (const NamedInteger& row : kNamedIntegers) names.emplace_back(row.name);
+  return names;
+}
 
 bool operator==(const Type& a, const Type& b) {
   auto same_field = [](const Field& x, const Field& y) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,6 +72,11 @@ Type make_probe_name();                                 ///< u64 id
 Type make_aggregate(TypeKind kind, bool is_signed);
 Type make_histogram(std::uint32_t bits);
 Type make_linear_histogram(std::int64_t low, std::int64_t high, std::int64_t step);
+
+/// The type that a plain name stands for: "uint64", "bool", "u32", "size_t", "void" …; nothing for names that need more ("string[16]").
+std::optional<Type> find_named_type(std::string_view name);
+/// Those names, for "did you mean".
+std::vector<std::string> named_types();
 
 /// As diagnostics and typeof print it: "int64", "string[16]", "(int64,string[4])", "count_t".
 std::string type_name(const Type& type);
