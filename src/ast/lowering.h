@@ -1,0 +1,82 @@
+// How a builtin becomes typed operations. A Custom row of lang/builtin_spec.h gets a CallLowering, asks it for its arguments and
+// says what the call means. It runs several times while types are inferred (reports are then dropped), so it must not keep state.
+//
+// Arguments are checked against the row's parameters. argument() and its relatives return nothing after a report, or while a type
+// is not known yet; the function then just returns.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ast/nodes.h"
+#include "ast/typed_program.h"
+#include "lang/builtin_spec.h"
+#include "source/diagnostics.h"
+
+namespace trc::ast {
+
+class CallLowering {
+ public:
+  /// What the call may know of the script and the command line.
+  struct Surroundings {
+    const lang::Context* context = nullptr;
+    std::string_view provider;                       ///< of this program's attach points
+    const std::vector<std::string>* positionals = nullptr;
+    std::uint32_t max_strlen = 0;
+    bool has_child = false;                          ///< -c
+    bool unsafe = false;
+    bool in_loop_callback = false;                   ///< the context is out of reach in the body of a `for`
+  };
+
+  struct Map {
+    typed::MapId id = 0;
+    std::string name;                                ///< with '@'
+    bool is_keyed = false;
+    lang::Type key, value;                           ///< None while unknown
+  };
+
+  virtual ~CallLowering() = default;
+
+  // ---- the call ----
+  virtual std::string_view name() const = 0;
+  virtual Span span() const = 0;
+  virtual std::size_t argument_count() const = 0;
+  virtual const Expr& argument_expr(std::size_t i) const = 0;
+  virtual const Surroundings& surroundings() const = 0;
+  Span argument_span(std::size_t i) const { return span_of(argument_expr(i)); }
+
+  // ---- arguments ----
+  /// The checked value. Aggregates have become integers.
+  virtual typed::ValuePtr argument(std::size_t i) = 0;
+  /// Any value but void, aggregates left alone: for printf and print, which treat them apart.
+  virtual typed::ValuePtr raw_argument(std::size_t i) = 0;
+  virtual std::optional<std::int64_t> literal_int(std::size_t i) = 0;
+  virtual std::optional<std::string> literal_string(std::size_t i) = 0;
+  /// `@m` without a key, as a whole.
+  virtual std::optional<Map> whole_map(std::size_t i) = 0;
+  /// Argument i as a key of the map.
+  virtual typed::ValuePtr key(const Map& map, std::size_t i) = 0;
+  /// `@m[k]`: the map, and the key.
+  virtual std::optional<Map> map_element(std::size_t i, typed::ValuePtr& key) = 0;
+
+  // ---- help ----
+  virtual Diagnostic& report(Diag code, Span span, std::string message) = 0;
+  virtual typed::ValuePtr convert(typed::ValuePtr value, const lang::Type& to) = 0;
+  /// An aggregate read from a map as an integer over all CPUs; null after a report when it is not readable.
+  virtual typed::ValuePtr as_integer(typed::ValuePtr value) = 0;
+
+  // ---- what it means; nothing of this: no value ----
+  virtual void result(typed::ValuePtr value) = 0;
+  virtual void statement(typed::Statement statement) = 0;
+  /// Only for rows of form Aggregate: the type of the map's value, and what goes in (null for count).
+  virtual void aggregate(lang::Type type, typed::ValuePtr argument) = 0;
+  /// Numbers an event; lays it out.
+  virtual typed::EventId event(lang::EventSchema schema) = 0;
+  /// A record of these fields, in order.
+  void emit(lang::ActionKind action, std::string text, std::vector<typed::ValuePtr> fields, std::uint32_t map = lang::kNoMap);
+};
+
+}  // namespace trc::ast
