@@ -1,0 +1,173 @@
+// One block, compiled for one context. Typing and lowering are one walk, so that the rule for an expression stands in one place; the
+// walk is repeated with reports thrown away until the types of variables and maps no longer change (bodies.cc), then done once more
+// for good. A value whose type is not known (yet, or after a report) has type None; everything accepts it and says nothing more.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ast/lowering.h"
+#include "ast/passes/passes.h"
+#include "ast/passes/shape.h"
+
+namespace trc::ast {
+
+struct MapState {
+  Shape key, value;
+};
+
+/// What all bodies share.
+struct Shared {
+  const BodyInput& input;
+  std::vector<MapState> maps;                ///< by index into Names::maps
+  std::vector<lang::EventSchema> events;
+  bool changed = false;                      ///< a type has widened in this round
+  bool is_final = false;
+  Diagnostics* diags = nullptr;
+};
+
+class BodyLowering {
+ public:
+  BodyLowering(Shared& shared, const PlannedProgram& plan, std::vector<Shape>& variables);
+  typed::Statements lower();
+  /// Types of variables, then of temporaries.
+  std::vector<lang::Type> slots() const;
+
+  // ---- expressions (lower_expr.cc, lower_access.cc, lower_operators.cc) ----
+  /// Anything, also void and aggregates as they are.
+  typed::ValuePtr raw(const Expr& e);
+  /// A value to compute with: aggregates become integers, void is reported.
+  typed::ValuePtr operand(const Expr& e);
+  typed::ValuePtr condition(const Expr& e);
+  typed::ValuePtr as_integer(typed::ValuePtr value);
+  typed::ValuePtr no_void(typed::ValuePtr value);
+  /// What stands where no type is known.
+  typed::ValuePtr unknown(Span span) const;
+  static bool is_known(const typed::ValuePtr& value) { return !value->type.is(lang::TypeKind::None); }
+
+  // ---- maps (lower_maps.cc) ----
+  typed::ValuePtr key_of(typed::MapId map, const std::vector<Expr>& keys, Span span);
+  typed::ValuePtr fit_key(typed::MapId map, typed::ValuePtr key, Span span);
+  CallLowering::Map describe(typed::MapId map) const;
+
+  // ---- services ----
+  Diagnostic& report(Diag code, Span span, std::string message) { return shared_.diags->report(code, span, std::move(message)); }
+  Shared& shared() { return shared_; }
+  const PlannedProgram& plan() const { return plan_; }
+  const CallLowering::Surroundings& surroundings();
+  std::optional<lang::Type> written_type(const TypeName& type);
+  bool is_out_of_context(Span span, std::string_view what);
+  std::optional<std::string> positional_text(std::uint32_t number) const;
+
+ private:
+  using ValuePtr = typed::ValuePtr;
+  using Statements = typed::Statements;
+  friend class CallOfBuiltin;
+
+  // ---- one overload a node ----
+  ValuePtr lower(const Integer& n);
+  ValuePtr lower(const StringLiteral& n);
+  ValuePtr lower(const BoolLiteral& n);
+  ValuePtr lower(const Identifier& n);
+  ValuePtr lower(const Variable& n);
+  ValuePtr lower(const MapRef& n);
+  ValuePtr lower(const Positional& n);
+  ValuePtr lower(const PositionalCount& n);
+  ValuePtr lower(const Call& n);
+  ValuePtr lower(const Unary& n);
+  ValuePtr lower(const Binary& n);
+  ValuePtr lower(const Ternary& n);
+  ValuePtr lower(const Cast& n);
+  ValuePtr lower(const FieldAccess& n);
+  ValuePtr lower(const TupleAccess& n);
+  ValuePtr lower(const Index& n);
+  ValuePtr lower(const TupleExpr& n);
+  ValuePtr lower(const RecordExpr& n);
+  ValuePtr lower(const BlockExpr& n);
+  ValuePtr lower(const IfExpr& n);
+  ValuePtr lower(const SizeOf& n);
+  bool names_builtin(const TypeName& type) const;
+  ValuePtr lower(const OffsetOf& n) { return unknown(n.span); }   // refusals.cc has reported these four
+  ValuePtr lower(const TypeOf& n) { return unknown(n.span); }
+  ValuePtr lower(const TypeInfo& n) { return unknown(n.span); }
+  ValuePtr lower(const Comptime& n) { return unknown(n.span); }
+
+  // ---- operators ----
+  ValuePtr binary(BinaryOp op, ValuePtr left, ValuePtr right, Span span, Span op_span);
+  ValuePtr integers(BinaryOp op, ValuePtr left, ValuePtr right, Span span, Span op_span);
+  ValuePtr shift(BinaryOp op, ValuePtr left, ValuePtr right, Span span);
+  ValuePtr strings(BinaryOp op, ValuePtr left, ValuePtr right, Span span, Span op_span);
+  ValuePtr pointers(BinaryOp op, ValuePtr left, ValuePtr right, Span span, Span op_span);
+  ValuePtr wholes(BinaryOp op, ValuePtr left, ValuePtr right, Span span, Span op_span);
+  ValuePtr probe_names(BinaryOp op, ValuePtr left, ValuePtr right, Span span, Span op_span);
+  ValuePtr pointer_offset(ValuePtr pointer, ValuePtr count, bool minus, Span span);
+  ValuePtr invalid_operands(BinaryOp op, const ValuePtr& left, const ValuePtr& right, Span op_span);
+  ValuePtr choose(ValuePtr condition, ValuePtr then, ValuePtr otherwise, Span span);
+  ValuePtr choose_otherwise(ValuePtr condition, ValuePtr otherwise, Span span);
+  ValuePtr block_value(const Block& block);
+  ValuePtr cast(ValuePtr value, lang::Type type, Span span);
+  ValuePtr dereference(ValuePtr address, Span span);
+  ValuePtr index_array(ValuePtr base, ValuePtr index, Span span);
+  ValuePtr index_tuple(ValuePtr base, ValuePtr index, Span span);
+  ValuePtr element_of_tuple(ValuePtr base, std::uint64_t index, Span span);
+  ValuePtr context_value(const lang::ContextValue& value, Span span);
+  ValuePtr argument_member(const FieldAccess& n);
+  ValuePtr increment(const Unary& n);
+  ValuePtr increment_variable(const Variable& n, std::int64_t delta, bool want_old, Span span);
+  ValuePtr increment_map(const MapRef& n, std::int64_t delta, bool want_old, Span span);
+  bool is_never_negative(const typed::Value& value) const;
+  void warn_sign(const typed::Value& value, std::string_view where, Span span);
+
+  // ---- builtins (lower_call.cc) ----
+  ValuePtr builtin(const std::string& name, Span name_span, Span span, const std::vector<Expr>& args, bool has_parentheses);
+  const lang::BuiltinSpec* find_builtin(const std::string& name, Span name_span, std::size_t args, bool has_parentheses);
+  /// The aggregate row that an expression calls, if it does.
+  const lang::BuiltinSpec* aggregate_call(const Expr& e) const;
+
+  // ---- statements (lower_statement.cc, lower_assign.cc) ----
+  void statements(const Block& block, Statements& out);
+  void statement(const Stmt& s, Statements& out);
+  void lower(const ExprStmt& n, Statements& out);
+  void lower(const Let& n, Statements& out);
+  void lower(const Assign& n, Statements& out);
+  void lower(const Discard& n, Statements& out);
+  void lower(const If& n, Statements& out);
+  void lower(const While& n, Statements& out);
+  void lower(const For& n, Statements& out);
+  void lower(const Unroll& n, Statements& out);
+  void lower(const Block& n, Statements& out);
+  void lower(const Break& n, Statements& out);
+  void lower(const Continue& n, Statements& out);
+  void lower(const Return& n, Statements& out);
+  void lower(const ImportStmt&, Statements&) {}                   // reported by refusals.cc
+  void range_loop(const For& n, Statements& out);
+  void map_loop(const For& n, Statements& out);
+  void assign_variable(const Variable& target, const Assign& n, Statements& out);
+  void assign_map(const MapRef& target, const Assign& n, Statements& out);
+  void update_map(const MapRef& target, const Assign& n, Statements& out);
+  void assign_aggregate(const MapRef& target, const Assign& n, const lang::BuiltinSpec& row, Statements& out);
+  void store(typed::SlotId slot, ValuePtr value, Span span, Statements& out);
+
+  // ---- types ----
+  /// `value` converted to what `shape` stands for once it has been widened to hold it.
+  ValuePtr fit(Shape& shape, ValuePtr value, const std::string& name, const char* what, Span span);
+  ValuePtr report_mismatch(const Shape& shape, const typed::Value& value, const std::string& name, const char* what, Span span);
+  typed::SlotId temporary(const lang::Type& type);
+  std::uint32_t variable_index(NodeId id) const { return shared_.input.names.variable[id]; }
+  typed::MapId map_index(const MapRef& ref) const { return shared_.input.names.map[ref.id]; }
+  const VariableInfo& variable_info(std::uint32_t index) const;
+  void add_pid_filter(Statements& out) const;
+
+  Shared& shared_;
+  const PlannedProgram& plan_;
+  std::vector<Shape>& variables_;
+  std::vector<lang::Type> temporaries_;
+  CallLowering::Surroundings surroundings_;
+  int callbacks_ = 0;    // depth of `for` bodies
+};
+
+/// A positional parameter as a number: integer literals with prefix, suffix or duration, and a sign.
+std::optional<typed::ValuePtr> parse_positional(std::string_view text, Span span);
+
+}  // namespace trc::ast

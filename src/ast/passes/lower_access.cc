@@ -1,0 +1,208 @@
+// Reaching into values: members, elements, memory behind pointers; and casts.
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "ast/build.h"
+#include "ast/passes/convert.h"
+#include "ast/passes/fold.h"
+#include "ast/passes/lower.h"
+
+namespace trc::ast {
+
+using lang::AddressSpace;
+using lang::Type;
+using lang::TypeKind;
+using typed::ValuePtr;
+
+bool BodyLowering::is_out_of_context(Span span, std::string_view what) {
+  if (callbacks_ == 0) return false;
+  report(Diag::NotAvailableHere, span, fmt::format("{} is not available in the body of a for loop", what))
+      .with_hint("copy it to a variable before the loop");
+  return true;
+}
+
+ValuePtr BodyLowering::context_value(const lang::ContextValue& value, Span span) {
+  if (value.why_unreadable.empty()) return typed::make(value.type, span, typed::ReadContext{value});
+  report(Diag::NotAvailableHere, span, value.why_unreadable);
+  return unknown(span);
+}
+
+/// args.name
+ValuePtr BodyLowering::argument_member(const FieldAccess& n) {
+  const lang::Context& context = plan_.context;
+  if (plan_.is_broken || is_out_of_context(n.span, "args")) return unknown(n.span);
+  if (context.named.empty() && context.refused_names.empty()) {
+    const std::string why = context.why_no_args.empty() ? fmt::format("{} probes have no args", plan_.provider) : context.why_no_args;
+    Diagnostic& diagnostic = report(Diag::NotAvailableHere, n.span, why);
+    if (!context.positional.empty()) diagnostic.with_hint("use arg0, arg1, … instead");
+    return unknown(n.span);
+  }
+  for (const auto& value : context.named) {
+    if (value.name == n.field) return context_value(value, n.span);
+  }
+  for (const auto& refused : context.refused_names) {
+    if (!n.field.starts_with(refused.prefix)) continue;
+    report(Diag::NotAvailableHere, n.field_span, refused.why);
+    return unknown(n.span);
+  }
+  std::vector<std::string> names;
+  for (const auto& value : context.named) names.push_back(value.name);
+  const std::string owner = plan_.specs.empty() ? std::string("args") : plan_.specs.front().text;
+  Diagnostic& diagnostic = report(Diag::UnknownField, n.field_span,
+                                  fmt::format("Struct/union of type 'struct {}_args' does not contain a field named '{}'", owner, n.field));
+  if (auto near = nearest(n.field, names); !near.empty()) {
+    diagnostic.with_hint("did you mean " + near + "?");
+  } else {
+    std::string all;
+    for (const auto& name : names) all += (all.empty() ? "" : ", ") + name;
+    diagnostic.with_hint("it has: " + all);
+  }
+  return unknown(n.span);
+}
+
+ValuePtr BodyLowering::lower(const FieldAccess& n) {
+  if (const auto* identifier = std::get_if<Identifier*>(&n.base); identifier && (*identifier)->name == "args") return argument_member(n);
+  ValuePtr base = operand(n.base);
+  if (!is_known(base)) return unknown(n.span);
+  const Type& type = base->type;
+  const bool is_struct = type.is(TypeKind::Struct) || (type.is(TypeKind::Pointer) && type.element().is(TypeKind::Struct));
+  if (is_struct) {
+    report(Diag::NotSupportedYet, n.span, "reading fields of C structures is not supported yet");
+    return unknown(n.span);
+  }
+  if (!type.is(TypeKind::Record)) {
+    report(Diag::InvalidOperand, n.span, fmt::format("a value of type '{}' has no fields", lang::type_name(type)));
+    return unknown(n.span);
+  }
+  std::vector<std::string> names;
+  for (std::uint32_t i = 0; i < type.fields.size(); ++i) {
+    const Type member = type.fields[i].type;
+    if (type.fields[i].name == n.field) return typed::make(member, n.span, typed::Member{std::move(base), i});
+    names.push_back(type.fields[i].name);
+  }
+  Diagnostic& diagnostic = report(Diag::UnknownField, n.field_span, fmt::format("the record has no field named '{}'", n.field));
+  if (auto near = nearest(n.field, names); !near.empty()) diagnostic.with_hint("did you mean " + near + "?");
+  return unknown(n.span);
+}
+
+ValuePtr BodyLowering::element_of_tuple(ValuePtr base, std::uint64_t index, Span span) {
+  if (index >= base->type.fields.size()) {
+    report(Diag::UnknownField, span,
+           fmt::format("the index {} is out of bounds for tuple of size {}", index, base->type.fields.size()));
+    return unknown(span);
+  }
+  const Type type = base->type.fields[index].type;
+  return typed::make(type, span, typed::Member{std::move(base), static_cast<std::uint32_t>(index)});
+}
+
+ValuePtr BodyLowering::lower(const TupleAccess& n) {
+  ValuePtr base = operand(n.base);
+  if (!is_known(base)) return unknown(n.span);
+  if (base->type.is(TypeKind::Tuple)) return element_of_tuple(std::move(base), n.index, n.span);
+  report(Diag::InvalidOperand, n.span, fmt::format("a value of type '{}' has no numbered elements, only tuples do", lang::type_name(base->type)));
+  return unknown(n.span);
+}
+
+ValuePtr BodyLowering::lower(const Index& n) {
+  ValuePtr base = operand(n.base);
+  if (n.indexes.size() != 1) {
+    report(Diag::InvalidOperand, n.span, "only maps take several keys");
+    return unknown(n.span);
+  }
+  ValuePtr index = operand(n.indexes.front());
+  if (!is_known(base) || !is_known(index)) return unknown(n.span);
+  if (!index->type.is_integer()) {
+    report(Diag::InvalidOperand, index->span, fmt::format("an index must be an integer, found {}", lang::type_name(index->type)));
+    return unknown(n.span);
+  }
+  if (base->type.is(TypeKind::Tuple)) return index_tuple(std::move(base), std::move(index), n.span);
+  if (base->type.is(TypeKind::Array)) return index_array(std::move(base), std::move(index), n.span);
+  if (base->type.is(TypeKind::Pointer)) {
+    ValuePtr address = pointer_offset(std::move(base), std::move(index), false, n.span);
+    return is_known(address) ? dereference(std::move(address), n.span) : std::move(address);
+  }
+  if (base->type.is_string()) {
+    report(Diag::NotSupportedYet, n.span, "indexing a string is not supported yet");
+  } else {
+    report(Diag::InvalidOperand, n.span, fmt::format("a value of type '{}' cannot be indexed", lang::type_name(base->type)));
+  }
+  return unknown(n.span);
+}
+
+ValuePtr BodyLowering::index_tuple(ValuePtr base, ValuePtr index, Span span) {
+  if (auto constant = constant_value(*index)) return element_of_tuple(std::move(base), constant->bits, span);
+  report(Diag::InvalidOperand, index->span, "the index of a tuple must be a literal: its elements differ in type");
+  return unknown(span);
+}
+
+ValuePtr BodyLowering::index_array(ValuePtr base, ValuePtr index, Span span) {
+  const Type element = base->type.element();
+  if (auto constant = constant_value(*index); constant && constant->bits >= base->type.count) {
+    report(Diag::InvalidOperand, index->span,
+           fmt::format("the index {} is out of bounds for array of size {}", static_cast<std::int64_t>(constant->bits), base->type.count));
+    return unknown(span);
+  }
+  return typed::make(element, span, typed::Element{std::move(base), widen_to_64(std::move(index))});
+}
+
+ValuePtr BodyLowering::dereference(ValuePtr address, Span span) {
+  if (!is_known(address)) return unknown(span);
+  if (!address->type.is(TypeKind::Pointer)) {
+    report(Diag::InvalidOperand, span, fmt::format("The * operator can not be used on expressions of type '{}'", lang::type_name(address->type)))
+        .with_hint("cast it to a pointer first: *(uint64*)…");
+    return unknown(span);
+  }
+  Type pointee = address->type.element();
+  const AddressSpace space = address->type.space;
+  if (pointee.is(TypeKind::Struct)) {
+    report(Diag::NotSupportedYet, span, "reading C structures is not supported yet");
+    return unknown(span);
+  }
+  if (pointee.is(TypeKind::Void) || pointee.size == 0) {
+    report(Diag::InvalidOperand, span, fmt::format("The * operator can not be used on expressions of type '{}'", lang::type_name(address->type)))
+        .with_hint("cast it to a pointer to what is stored there");
+    return unknown(span);
+  }
+  if (space == AddressSpace::None) {
+    report(Diag::NotAvailableHere, span, "which address space? a pointer says kernel or user memory only in probes of one or the other")
+        .with_hint("use kptr() or uptr()");
+    return unknown(span);
+  }
+  if (pointee.is(TypeKind::Pointer) && pointee.space == AddressSpace::None) pointee.space = space;
+  return typed::make(pointee, span, typed::Dereference{std::move(address)});
+}
+
+ValuePtr BodyLowering::lower(const Cast& n) {
+  const auto type = written_type(*n.type);
+  ValuePtr value = operand(n.operand);
+  if (!type || !is_known(value)) return unknown(n.span);
+  return cast(std::move(value), *type, n.span);
+}
+
+ValuePtr BodyLowering::cast(ValuePtr value, Type type, Span span) {
+  const Type from = value->type;
+  const bool from_number = from.is_integer() || from.is(TypeKind::Bool) || from.is(TypeKind::Pointer);
+  if (type.is(TypeKind::Pointer) && (from.is_integer() || from.is(TypeKind::Pointer))) {
+    type.space = from.is_integer() ? plan_.context.space : from.space;
+    if (from.is_integer()) value = convert_to(widen_to_64(std::move(value)), lang::make_uint64());
+    return typed::make(type, span, typed::Convert{std::move(value)});
+  }
+  if (type.is_integer() && from_number) return typed::make(type, span, typed::Convert{std::move(value)});
+  if (type.is(TypeKind::Bool) && from_number) return to_bool(std::move(value));
+  if (type.is(TypeKind::Bool) && from.is_string()) {
+    ValuePtr length = typed::make(lang::make_uint64(), span, typed::StringLength{std::move(value)});
+    return convert_to(std::move(length), type);
+  }
+  if (type.is_string() && from.is_string() && from.size <= type.size) return convert_to(std::move(value), type);
+  if (type == from) return value;
+  const bool bytes = type.is(TypeKind::Array) && (from.is_integer() || from.is_string());
+  if (bytes || (type.is_integer() && from.is(TypeKind::Array))) {
+    report(Diag::NotSupportedYet, span, fmt::format("casting '{}' to '{}' is not supported yet", lang::type_name(from), lang::type_name(type)));
+  } else {
+    report(Diag::InvalidOperand, span, fmt::format("Cannot cast from '{}' to '{}'", lang::type_name(from), lang::type_name(type)));
+  }
+  return unknown(span);
+}
+
+}  // namespace trc::ast

@@ -1,0 +1,116 @@
+// The passes, one function each, in the order in which pipeline.cc runs them. Parameters are what a pass reads, the return value is
+// what it finds out; mistakes of the user go to `diags` and the pass carries on.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ast/nodes.h"
+#include "ast/passes/analyse.h"
+#include "ast/typed_program.h"
+#include "kernel/facts.h"
+#include "lang/builtin_spec.h"
+#include "probes/provider.h"
+#include "source/diagnostics.h"
+
+namespace trc::ast {
+
+inline constexpr std::uint32_t kNone = 0xffffffff;
+
+// ---- settings: config block and environment (settings.cc) ----
+struct Options {
+  image::Settings settings;
+  std::uint32_t max_map_keys = 4096;
+  std::optional<std::uint32_t> on_stack_limit;
+  std::string license = "GPL";
+};
+/// The value of an environment variable, or nullptr; replaced in tests.
+using Environment = std::function<const char*(const char*)>;
+Options read_settings(const ast::Config* block, const Environment& environment, Diagnostics& diags);
+
+// ---- names: which declaration each variable and map refers to (names.cc) ----
+struct VariableInfo {
+  std::string name;                 ///< without '$'
+  Span declared;
+  const TypeName* type = nullptr;   ///< as written after `let`
+  bool is_let = false;
+  bool is_assigned = false;
+};
+struct ProbeNames {
+  std::vector<VariableInfo> variables;
+  bool asks_probe = false;          ///< uses `probe`
+  bool compares_probe = false;      ///< … in a comparison: the text must be known when compiling
+  bool asks_args = false;           ///< uses `args`
+};
+struct MapInfo {
+  std::string name;                 ///< with '@'
+  Span first;                       ///< first use, or the declaration
+  bool is_keyed = false;
+  bool is_assigned = false;
+  bool is_used = false;
+  const MapDeclaration* declaration = nullptr;
+};
+struct Names {
+  std::vector<std::uint32_t> variable;   ///< by NodeId of Variable, Let, For: index into ProbeNames::variables; kNone after a report
+  std::vector<std::uint32_t> map;        ///< by NodeId of MapRef: index into maps
+  std::vector<ProbeNames> probes;        ///< parallel to Program::probes
+  std::vector<MapInfo> maps;             ///< in order of first use
+};
+Names resolve_names(const Program& program, const lang::Catalogue& catalogue, Diagnostics& diags);
+
+// ---- refusals: parts of the language that are not built yet (refusals.cc) ----
+void refuse_unsupported(const Program& program, Diagnostics& diags);
+
+// ---- flow: where control may go (flow.cc) ----
+void check_flow(const Program& program, Diagnostics& diags);
+
+// ---- probes: what the attach points offer, and which of them share a BPF program (probe_plan.cc) ----
+struct PlannedProgram {
+  const Probe* probe = nullptr;
+  std::size_t probe_index = 0;           ///< into Program::probes
+  std::string provider;
+  lang::Context context;
+  std::vector<typed::ProbeSpec> specs;   ///< `program` is filled in by the lowering
+  bool is_exact = true;                  ///< every attach point is one known place
+  bool filters_pid = false;
+  bool is_broken = false;                ///< reported already: the body is looked at for its types only
+};
+struct ProbePlan {
+  std::vector<PlannedProgram> programs;
+};
+/// The probe types there are; replaced in tests.
+struct ProbeTypes {
+  std::function<Result<probes::ParsedTarget>(std::string_view, const probes::Scope&)> parse_attach_point;
+  std::function<bool(std::string_view)> is_provider;      ///< a provider's name or alias
+  std::function<bool(std::string_view)> is_unsupported;   ///< an attach point of a probe type that is not built yet
+};
+ProbePlan expand_probes(const Program& program, const Names& names, const Options& options, const ProbeTypes& types,
+                        const kernel::Facts& facts, const probes::Scope& scope, Diagnostics& diags);
+
+// ---- bodies: infer the types to a fixed point, then check and lower (bodies.cc, lower_*.cc) ----
+struct BodyInput {
+  const Names& names;
+  const ProbePlan& plan;
+  const Options& settings;
+  const lang::Catalogue& catalogue;
+  const AnalyseOptions& options;
+};
+typed::TypedProgram lower_bodies(const BodyInput& input, Diagnostics& diags);
+
+// ---- verification of our own work (verify.cc) ----
+/// What is wrong with a typed program by the conventions of ast/typed_program.h; empty when nothing is. For tests and debug builds.
+std::vector<std::string> verify(const typed::TypedProgram& program);
+
+/// What the outside world gives to an analysis; replaced in tests.
+struct World {
+  const kernel::Facts& facts;
+  ProbeTypes probe_types;
+  Environment environment;
+};
+std::optional<Analysis> run_passes(const Program& program, const std::vector<const SourceFile*>& files, const lang::Catalogue& catalogue,
+                                   const World& world, const AnalyseOptions& options, Diagnostics& diags);
+
+}  // namespace trc::ast

@@ -1,0 +1,23 @@
+// The passes in their order. Each reports what it finds and lets the next one run, so that one run shows many mistakes.
+#include "ast/passes/passes.h"
+#include "base/assert.h"
+
+namespace trc::ast {
+
+std::optional<Analysis> run_passes(const Program& program, const std::vector<const SourceFile*>& files, const lang::Catalogue& catalogue,
+                                   const World& world, const AnalyseOptions& options, Diagnostics& diags) {
+  const Options settings = read_settings(program.config, world.environment, diags);
+  refuse_unsupported(program, diags);
+  const Names names = resolve_names(program, catalogue, diags);
+  check_flow(program, diags);
+  const ProbePlan plan = expand_probes(program, names, settings, world.probe_types, world.facts, options.scope, diags);
+  typed::TypedProgram typed = lower_bodies({names, plan, settings, catalogue, options}, diags);
+  if (!diags.ok()) return std::nullopt;
+  typed.files = files;
+#ifndef NDEBUG
+  TRC_ASSERT(verify(typed).empty());
+#endif
+  return Analysis{std::move(typed), settings.settings};
+}
+
+}  // namespace trc::ast

@@ -1,0 +1,46 @@
+// What the language has and trc does not have yet, refused by name so that nobody looks for a mistake of their own. Functions that
+// are missing are rows of builtins/not_yet.cc.
+#include <fmt/format.h>
+
+#include "ast/passes/passes.h"
+#include "ast/walk.h"
+
+namespace trc::ast {
+namespace {
+
+class Refuser : public Walker<Refuser> {
+ public:
+  explicit Refuser(Diagnostics& diags) : diags_(diags) {}
+
+  void enter(const OffsetOf& n) { refuse(n.span, "offsetof"); }
+  void enter(const TypeInfo& n) { refuse(n.span, "typeinfo"); }
+  void enter(const TypeOf& n) { refuse(n.span, "typeof as a value"); }
+  void enter(const Comptime& n) { refuse(n.span, "comptime"); }
+  void enter(const IfExpr& n) {
+    if (n.comptime) refuse(n.span, "if comptime");
+  }
+  void enter(const If& n) {
+    if (n.comptime) refuse(n.span, "if comptime");
+  }
+  void enter(const ImportStmt& n) { refuse(n.span, "import inside a block"); }
+
+  void refuse(Span span, std::string_view what) { diags_.report(Diag::NotSupportedYet, span, fmt::format("{} is not supported yet", what)); }
+
+ private:
+  Diagnostics& diags_;
+};
+
+}  // namespace
+
+void refuse_unsupported(const Program& program, Diagnostics& diags) {
+  Refuser refuser(diags);
+  for (const CDefinition* definition : program.c_definitions) {
+    diags.report(Diag::NotSupportedYet, definition->span, "C definitions (#include, #define, struct, enum) are not supported yet");
+  }
+  for (const Import* import : program.imports) refuser.refuse(import->span, "import");
+  for (const Macro* macro : program.macros) refuser.refuse(macro->span, "macro");
+  for (const Function* function : program.functions) refuser.refuse(function->span, "fn");
+  for (const Probe* probe : program.probes) refuser.walk(*probe);
+}
+
+}  // namespace trc::ast
