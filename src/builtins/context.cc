@@ -1,0 +1,149 @@
+// What the probe offers: arguments, return value, registers, its own name.
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "ast/build.h"
+#include "ast/lowering.h"
+#include "builtins/families.h"
+
+namespace trc::builtins {
+namespace {
+
+using ast::CallLowering;
+using lang::BuiltinForm;
+using lang::BuiltinSpec;
+using lang::Param;
+using typed::ValuePtr;
+
+constexpr int kGetFuncIp = 173;   // enum bpf_func_id
+
+/// False after a report: the body of a `for` has no context.
+bool has_context(CallLowering& call) {
+  if (!call.surroundings().in_loop_callback) return true;
+  call.report(Diag::NotAvailableHere, call.span(), fmt::format("{} is not available in the body of a for loop", call.name()))
+      .with_hint("copy it to a variable before the loop");
+  return false;
+}
+
+void read(CallLowering& call, const lang::ContextValue& value) {
+  if (!has_context(call)) return;
+  if (!value.why_unreadable.empty()) {
+    call.report(Diag::NotAvailableHere, call.span(), value.why_unreadable);
+    return;
+  }
+  call.result(typed::make(value.type, call.span(), typed::ReadContext{value}));
+}
+
+void lower_argument(CallLowering& call) {
+  const auto& context = *call.surroundings().context;
+  const std::string_view digits = call.name().substr(3);
+  std::size_t index = 0;
+  const bool is_number = std::from_chars(digits.data(), digits.data() + digits.size(), index).ec == std::errc();
+  if (is_number && index < context.positional.size()) return read(call, context.positional[index]);
+  std::string why;
+  if (context.positional.empty()) {
+    why = fmt::format("The {} builtin can only be used with 'kprobes', 'uprobes' and 'usdt' probes", call.name());
+  } else if (call.surroundings().provider == "uprobe") {
+    why = fmt::format("x86_64 doesn't support {}", call.name());
+  } else {
+    why = fmt::format("there is no {}: this probe has {} arguments", call.name(), context.positional.size());
+  }
+  auto& report = call.report(Diag::NotAvailableHere, call.span(), why);
+  if (!context.named.empty() && context.positional.empty()) report.with_hint("use args.NAME; the probe has: " + [&] {
+    std::string all;
+    for (const auto& value : context.named) all += (all.empty() ? "" : ", ") + value.name;
+    return all;
+  }());
+}
+
+void lower_args(CallLowering& call) {
+  call.report(Diag::NotSupportedYet, call.span(), "args as a whole is not supported yet").with_hint("read its members: args.NAME");
+}
+
+void lower_retval(CallLowering& call) {
+  const auto& context = *call.surroundings().context;
+  if (context.return_value) return read(call, *context.return_value);
+  call.report(Diag::NotAvailableHere, call.span(), "The retval builtin can only be used with 'kretprobe' and 'uretprobe' and 'fentry' probes");
+}
+
+// ---- registers (struct pt_regs of x86-64) ----
+
+struct Register {
+  std::string_view name;
+  std::uint16_t offset;
+};
+constexpr Register kRegisters[] = {
+    {"r15", 0},  {"r14", 8},  {"r13", 16}, {"r12", 24}, {"bp", 32},  {"bx", 40},  {"r11", 48},        {"r10", 56}, {"r9", 64},     {"r8", 72},  {"ax", 80},
+    {"cx", 88},  {"dx", 96},  {"si", 104}, {"di", 112}, {"orig_rax", 120}, {"ip", 128}, {"pc", 128}, {"cs", 136}, {"flags", 144}, {"sp", 152}, {"ss", 160},
+};
+constexpr std::uint16_t kInstructionPointer = 128;
+
+ValuePtr read_register(Span span, std::uint16_t offset) {
+  return typed::make(lang::make_uint64(), span, typed::ReadContext{{.type = lang::make_uint64(), .source = lang::RegisterSource{offset}}});
+}
+
+void lower_reg(CallLowering& call) {
+  const auto name = call.literal_string(0);
+  if (!name || !has_context(call)) return;
+  if (!call.surroundings().context->has_registers) {
+    call.report(Diag::NotAvailableHere, call.span(), fmt::format("reg() is not available in {} probes", call.surroundings().provider));
+    return;
+  }
+  for (const Register& row : kRegisters) {
+    if (row.name == *name) return call.result(read_register(call.span(), row.offset));
+  }
+  std::vector<std::string> names;
+  for (const Register& row : kRegisters) names.emplace_back(row.name);
+  auto& report = call.report(Diag::ArgumentType, call.argument_span(0), fmt::format("'{}' is not a valid register on this architecture (x86_64)", *name));
+  const bool has_prefix = name->size() > 1 && name->front() == 'r' && std::find(names.begin(), names.end(), name->substr(1)) != names.end();
+  const std::string near = has_prefix ? name->substr(1) : nearest(*name, names);
+  if (!near.empty()) report.with_hint("did you mean " + near + "?");
+}
+
+/// At entry the instruction pointer is the function; on return only the kernel knows which function that was.
+void lower_func(CallLowering& call) {
+  if (!has_context(call)) return;
+  const auto& context = *call.surroundings().context;
+  if (!context.has_function) {
+    call.report(Diag::NotAvailableHere, call.span(), "The func builtin can not be used with '" + std::string(call.surroundings().provider) + "' probes");
+    return;
+  }
+  const bool user = context.space == lang::AddressSpace::User;
+  ValuePtr address = context.return_value ? typed::make_helper_call(kGetFuncIp, call.span()) : read_register(call.span(), kInstructionPointer);
+  call.result(typed::make(lang::make_symbol(user), call.span(), typed::MakeSymbol{std::move(address)}));
+}
+
+void lower_probe(CallLowering& call) { call.result(typed::make(lang::make_probe_name(), call.span(), typed::ProbeId{})); }
+
+void lower_probetype(CallLowering& call) {
+  std::string type(call.surroundings().provider);
+  if (type == "begin" || type == "end") type = "special";
+  const auto capacity = static_cast<std::uint32_t>(type.size()) + 1;
+  call.result(typed::make(lang::make_string(capacity), call.span(), typed::StringConstant{type}));
+}
+
+constexpr Param kReg[] = {{.name = "name", .type = "literal string"}};
+
+constexpr BuiltinSpec row(std::string_view name, std::string_view result, void (*lower)(CallLowering&), std::string_view doc, std::string_view example) {
+  return {.name = name, .form = BuiltinForm::Value, .result = result, .lower = lang::Custom{lower}, .doc = doc, .example = example};
+}
+
+constexpr BuiltinSpec kRows[] = {
+    row("argN", "", lower_argument, "Argument number N of the traced function, from 0.", "uprobe:/bin/bash:readline { print(arg0); }"),
+    row("args", "", lower_args, "The named arguments of the probe: args.NAME.", "tracepoint:syscalls:sys_enter_openat { print(args.dfd); }"),
+    row("retval", "", lower_retval, "What the traced function returns.", "uretprobe:/bin/bash:readline { print(str(retval)); }"),
+    row("func", "", lower_func, "The traced function.", "uprobe:/bin/bash:read* { print(func); }"),
+    row("probe", "", lower_probe, "The full attach point that fired.", "begin { print(probe); }"),
+    row("probetype", "", lower_probetype, "The kind of probe.", "interval:s:1 { print(probetype); }"),
+    {.name = "reg", .params = kReg, .result = "uint64", .lower = lang::Custom{lower_reg}, .doc = "A register of the interrupted code.",
+     .example = "profile:hz:99 { print(reg(\"ip\")); }"},
+};
+
+}  // namespace
+
+std::span<const BuiltinSpec> context_builtins() { return kRows; }
+
+}  // namespace trc::builtins

@@ -1,0 +1,206 @@
+// What a program says to user space: print, printf, time, join, exit.
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "ast/build.h"
+#include "ast/lowering.h"
+#include "builtins/families.h"
+#include "lang/format_string.h"
+
+namespace trc::builtins {
+namespace {
+
+using ast::CallLowering;
+using lang::ActionKind;
+using lang::BuiltinSpec;
+using lang::Conversion;
+using lang::Param;
+using lang::Type;
+using lang::TypeKind;
+using typed::ValuePtr;
+
+// ---- printf ----
+
+bool is_number(const Type& type) { return type.is_integer() || type.is(TypeKind::Bool); }
+
+bool accepts(Conversion conversion, const Type& type) {
+  switch (conversion) {
+    case Conversion::Signed:
+    case Conversion::Unsigned:
+    case Conversion::Char: return is_number(type);
+    case Conversion::Hex:
+    case Conversion::HexUpper:
+    case Conversion::Octal:
+    case Conversion::Pointer: return is_number(type) || type.is(TypeKind::Pointer);
+    case Conversion::String: return !type.is(TypeKind::Stats) && !type.is(TypeKind::Histogram) && !type.is(TypeKind::LinearHistogram);
+    case Conversion::BufferEscaped:
+    case Conversion::BufferEscapedAll:
+    case Conversion::BufferHex:
+    case Conversion::BufferRaw: return type.is(TypeKind::Buffer);
+  }
+  return false;
+}
+
+/// The conversions that consume arguments, stars as integers, in order.
+std::vector<const lang::FormatPiece*> consumers(const lang::FormatString& format) {
+  std::vector<const lang::FormatPiece*> list;
+  for (const auto& piece : format.pieces) {
+    if (!piece.has_conversion) continue;
+    if (piece.width == -2) list.push_back(nullptr);
+    if (piece.precision == -2) list.push_back(nullptr);
+    list.push_back(&piece);
+  }
+  return list;
+}
+
+ValuePtr format_argument(CallLowering& call, std::size_t i, const lang::FormatPiece* piece) {
+  ValuePtr value = call.raw_argument(i);
+  if (!value) return nullptr;
+  const bool fits = piece ? accepts(piece->conversion, value->type) : value->type.is_integer();
+  if (fits) return value->type.is_aggregate() ? call.as_integer(std::move(value)) : std::move(value);
+  const std::string letter = piece ? std::string(1, piece->letter) : "*";
+  auto& report = call.report(Diag::InvalidFormat, call.argument_span(i),
+                             fmt::format("unsupported format specifier for type '{}': {}", lang::type_name(value->type), letter));
+  if (value->type.is_aggregate()) report.with_hint("cast it to the number it stands for now: (int64)…");
+  return nullptr;
+}
+
+void lower_printf(CallLowering& call) {
+  const auto text = call.literal_string(0);
+  if (!text) return;
+  const lang::FormatString format = lang::parse_format(*text);
+  if (!format.unsupported.empty()) {
+    call.report(Diag::InvalidFormat, call.argument_span(0), "unsupported format specifier: " + format.unsupported);
+    return;
+  }
+  const auto wanted = consumers(format);
+  const std::size_t given = call.argument_count() - 1;
+  if (given != wanted.size()) {
+    call.report(Diag::InvalidFormat, call.span(),
+                fmt::format("{} arguments for format string ({} supplied, {} expected)", given < wanted.size() ? "not enough" : "too many", given,
+                            wanted.size()));
+    return;
+  }
+  std::vector<ValuePtr> fields;
+  bool ok = true;
+  for (std::size_t i = 0; i < given; ++i) {
+    fields.push_back(format_argument(call, i + 1, wanted[i]));
+    ok = ok && fields.back() != nullptr;
+  }
+  if (ok) call.emit(ActionKind::Printf, *text, std::move(fields));
+}
+
+// ---- print ----
+
+ValuePtr limit_argument(CallLowering& call, std::size_t i) {
+  const Type wide = lang::make_uint64();
+  if (i >= call.argument_count()) return typed::make_constant(wide, call.span(), 0);
+  ValuePtr value = call.argument(i);
+  if (!value) return nullptr;
+  if (!value->type.is_integer()) {
+    call.report(Diag::ArgumentType, call.argument_span(i),
+                fmt::format("print() expects an integer here, found {}", lang::type_name(value->type)));
+    return nullptr;
+  }
+  return call.convert(std::move(value), wide);
+}
+
+void print_map(CallLowering& call, const CallLowering::Map& map) {
+  if (call.argument_count() > 1 && map.value.is(TypeKind::Stats)) {
+    call.report(Diag::Deprecated, call.span(), "print()'s top and div arguments are ignored when used on stats() maps.");
+  }
+  std::vector<ValuePtr> fields;
+  fields.push_back(limit_argument(call, 1));
+  fields.push_back(limit_argument(call, 2));
+  if (fields[0] && fields[1]) call.emit(ActionKind::PrintMap, "", std::move(fields), map.id);
+}
+
+void lower_print(CallLowering& call) {
+  if (const auto map = call.whole_map(0)) return print_map(call, *map);
+  if (call.argument_count() > 1) {
+    call.report(Diag::ArgumentType, call.argument_span(0), "print() takes top and div only with a whole map");
+    return;
+  }
+  ValuePtr value = call.raw_argument(0);
+  if (!value) return;
+  if (value->type.is_aggregate()) value = call.as_integer(std::move(value));
+  if (!value) return;
+  std::vector<ValuePtr> fields;
+  fields.push_back(std::move(value));
+  call.emit(ActionKind::PrintValue, "", std::move(fields));
+}
+
+// ---- the others ----
+
+void lower_exit(CallLowering& call) {
+  const Type wide = lang::make_uint64();
+  ValuePtr code = typed::make_constant(wide, call.span(), 0);
+  if (call.argument_count() == 1) {
+    code = call.argument(0);
+    if (!code) return;
+    code = typed::make_binary(typed::BinaryOp::And, wide, call.argument_span(0), call.convert(std::move(code), wide),
+                              typed::make_constant(wide, call.span(), 0xff));
+  }
+  std::vector<ValuePtr> fields;
+  fields.push_back(std::move(code));
+  call.emit(ActionKind::Exit, "", std::move(fields));
+  call.statement(typed::make_statement(call.span(), typed::Return{}));
+}
+
+void lower_time(CallLowering& call) {
+  std::string format = "%H:%M:%S\n";
+  if (call.argument_count() == 1) {
+    const auto given = call.literal_string(0);
+    if (!given) return;
+    format = *given;
+  }
+  call.emit(ActionKind::Time, format, {});
+}
+
+void lower_join(CallLowering& call) {
+  std::string separator = " ";
+  if (call.argument_count() == 2) {
+    const auto given = call.literal_string(1);
+    if (!given) return;
+    separator = *given;
+  }
+  ValuePtr array = call.argument(0);
+  if (!array) return;
+  lang::EventSchema schema;
+  schema.action = ActionKind::Join;
+  schema.text = separator;
+  schema.span = call.span();
+  schema.fields = {{lang::make_integer(32, false)}, {lang::make_array(lang::make_string(lang::kJoinStringSize), lang::kJoinStrings)}};
+  const typed::EventId event = call.event(std::move(schema));
+  call.statement(typed::make_statement(call.span(), typed::EmitJoin{event, std::move(array)}));
+}
+
+constexpr Param kPrintf[] = {{.name = "format", .type = "literal string"}, {.name = "values", .type = "any", .optional = true, .repeated = true}};
+constexpr Param kPrint[] = {{.name = "value", .type = "printable"},
+                            {.name = "top", .type = "int", .optional = true},
+                            {.name = "div", .type = "int", .optional = true}};
+constexpr Param kExit[] = {{.name = "code", .type = "int", .optional = true}};
+constexpr Param kTime[] = {{.name = "format", .type = "literal string", .optional = true}};
+constexpr Param kJoin[] = {{.name = "strings", .type = "pointer"}, {.name = "separator", .type = "literal string", .optional = true}};
+
+constexpr BuiltinSpec kRows[] = {
+    {.name = "printf", .params = kPrintf, .result = "void", .lower = lang::Custom{lower_printf},
+     .doc = "Prints values by a C format.", .example = "begin { printf(\"%d %s\\n\", 7, \"up\"); }", .prints = "7 up"},
+    {.name = "print", .params = kPrint, .result = "void", .lower = lang::Custom{lower_print},
+     .doc = "Prints a value on a line of its own, or a map; of a map only the last top entries, numbers divided by div.",
+     .example = "begin { print((1, \"two\")); }", .prints = "(1, two)"},
+    {.name = "exit", .params = kExit, .result = "void", .lower = lang::Custom{lower_exit},
+     .doc = "Ends the run with an exit status; end probes still run.", .example = "begin { exit(3); }"},
+    {.name = "time", .params = kTime, .result = "void", .lower = lang::Custom{lower_time},
+     .doc = "Prints the wall-clock time by a strftime format, \"%H:%M:%S\\n\" unless given.", .example = "begin { time(\"%Y\\n\"); }"},
+    {.name = "join", .params = kJoin, .result = "void", .lower = lang::Custom{lower_join},
+     .doc = "Prints the strings of a char ** with a separator between them.",
+     .example = "tracepoint:syscalls:sys_enter_execve { join(args.argv); }"},
+};
+
+}  // namespace
+
+std::span<const BuiltinSpec> output_builtins() { return kRows; }
+
+}  // namespace trc::builtins

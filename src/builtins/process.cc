@@ -1,0 +1,75 @@
+// Who is running: the current task, its CPU, and the machine.
+#include "ast/build.h"
+#include "ast/lowering.h"
+#include "builtins/families.h"
+
+namespace trc::builtins {
+namespace {
+
+using ast::CallLowering;
+using lang::BuiltinForm;
+using lang::BuiltinSpec;
+using lang::HelperCall;
+
+// enum bpf_func_id
+constexpr int kGetPrandomU32 = 7;
+constexpr int kGetSmpProcessorId = 8;
+constexpr int kGetCurrentPidTgid = 14;
+constexpr int kGetCurrentUidGid = 15;
+constexpr int kGetCurrentTask = 35;
+constexpr int kGetNumaNodeId = 42;
+constexpr int kGetCurrentCgroupId = 80;
+constexpr int kJiffies64 = 118;
+constexpr std::uint64_t kLow32 = 0xffffffff;
+
+void lower_comm(CallLowering& call) { call.result(typed::make(lang::make_string(16), call.span(), typed::Comm{})); }
+
+void lower_curtask(CallLowering& call) {
+  lang::Type task;
+  task.kind = lang::TypeKind::Struct;
+  task.name = "task_struct";
+  call.result(call.convert(typed::make_helper_call(kGetCurrentTask, call.span()), lang::make_pointer(task, lang::AddressSpace::Kernel)));
+}
+
+void lower_ncpus(CallLowering& call) {
+  call.result(typed::make(lang::make_uint64(), call.span(), typed::Runtime{typed::RuntimeConstant::CpuCount}));
+}
+
+void lower_cpid(CallLowering& call) {
+  if (!call.surroundings().has_child) {
+    call.report(Diag::MissingParameter, call.span(), "cpid is 0: there is no child command").with_hint("give one with -c");
+  }
+  auto pid = typed::make(lang::make_uint64(), call.span(), typed::Runtime{typed::RuntimeConstant::ChildPid});
+  call.result(call.convert(std::move(pid), lang::make_integer(32, false)));
+}
+
+void lower_has_cpid(CallLowering& call) {
+  call.result(typed::make_constant(lang::make_bool(), call.span(), call.surroundings().has_child));
+}
+
+constexpr BuiltinSpec row(std::string_view name, std::string_view result, lang::Lowering lower, std::string_view doc, std::string_view example) {
+  return {.name = name, .form = BuiltinForm::Value, .result = result, .lower = lower, .doc = doc, .example = example};
+}
+
+constexpr BuiltinSpec kRows[] = {
+    row("pid", "uint32", HelperCall{kGetCurrentPidTgid, 32}, "Process id.", "begin { print(pid); }"),
+    row("tid", "uint32", HelperCall{kGetCurrentPidTgid, 0, kLow32}, "Thread id.", "begin { print(tid); }"),
+    row("uid", "uint64", HelperCall{kGetCurrentUidGid, 0, kLow32}, "Real user id.", "begin { print(uid); }"),
+    row("gid", "uint64", HelperCall{kGetCurrentUidGid, 32}, "Real group id.", "begin { print(gid); }"),
+    row("comm", "string[16]", lang::Custom{lower_comm}, "Name of the current thread.", "begin { print(comm); }"),
+    row("cpu", "uint64", HelperCall{kGetSmpProcessorId}, "Number of the processor.", "begin { print(cpu); }"),
+    row("curtask", "", lang::Custom{lower_curtask}, "Address of the current task_struct.", "begin { print(curtask); }"),
+    row("rand", "uint64", HelperCall{kGetPrandomU32, 0, kLow32}, "A random number of 32 bits.", "begin { print(rand); }"),
+    row("cgroup", "uint64", HelperCall{kGetCurrentCgroupId}, "Id of the current task's cgroup (v2).", "begin { print(cgroup); }"),
+    row("numaid", "uint64", HelperCall{kGetNumaNodeId, 0, kLow32}, "NUMA node of the processor.", "begin { print(numaid); }"),
+    row("jiffies", "uint64", HelperCall{kJiffies64}, "Kernel timer ticks since boot.", "begin { print(jiffies); }"),
+    row("ncpus", "uint64", lang::Custom{lower_ncpus}, "How many processors there can be.", "begin { print(ncpus); }"),
+    row("cpid", "uint32", lang::Custom{lower_cpid}, "Process id of the -c command.", "begin { print(cpid); }"),
+    row("has_cpid", "bool", lang::Custom{lower_has_cpid}, "Whether there is a -c command.", "begin { print(has_cpid); }"),
+};
+
+}  // namespace
+
+std::span<const BuiltinSpec> process_builtins() { return kRows; }
+
+}  // namespace trc::builtins
