@@ -66,22 +66,22 @@ void DebugInfo::describe_map(llvm::GlobalVariable& map, const MapShape& shape) {
 
 void DebugInfo::describe_constant(llvm::GlobalVariable& constant) { describe_variable(constant, builder_.createQualifiedType(llvm::dwarf::DW_TAG_const_type, u64_)); }
 
-llvm::DISubroutineType* DebugInfo::subroutine_type(const llvm::Function& function) {
-  llvm::SmallVector<llvm::Metadata*, 6> types{function.getReturnType()->isVoidTy() ? nullptr : int_};
-  for (const llvm::Argument& argument : function.args()) types.push_back(argument.getType()->isPointerTy() ? pointer_ : u64_);
-  return builder_.createSubroutineType(builder_.getOrCreateTypeArray(types));
-}
-
 void DebugInfo::complete_library_function(llvm::Function& function) {
-  if (llvm::DISubprogram* subprogram = function.getSubprogram()) subprogram->replaceType(subroutine_type(function));
+  // "void (void)" will do: nothing looks at the types of static functions, and parameters would need names.
+  if (llvm::DISubprogram* subprogram = function.getSubprogram()) {
+    subprogram->replaceType(builder_.createSubroutineType(builder_.getOrCreateTypeArray({nullptr})));
+  }
 }
 
 void DebugInfo::describe_function(llvm::Function& function, Span span) {
+  llvm::SmallVector<llvm::Metadata*, 6> types{int_};
+  for (const llvm::Argument& argument : function.args()) types.push_back(argument.getType()->isPointerTy() ? pointer_ : u64_);
+  llvm::DISubroutineType* type = builder_.createSubroutineType(builder_.getOrCreateTypeArray(types));
   auto flags = llvm::DISubprogram::SPFlagDefinition | llvm::DISubprogram::SPFlagOptimized;
   // Loop callbacks must be static in BTF, or the kernel refuses them.
   if (function.hasLocalLinkage()) flags |= llvm::DISubprogram::SPFlagLocalToUnit;
   const std::uint32_t line = span.file < program_.files.size() ? program_.files[span.file]->line_column(span.begin).line : 1;
-  auto* subprogram = builder_.createFunction(file(span.file), function.getName(), "", file(span.file), line, subroutine_type(function), line,
+  auto* subprogram = builder_.createFunction(file(span.file), function.getName(), "", file(span.file), line, type, line,
                                              llvm::DINode::FlagPrototyped, flags);
   unsigned number = 1;
   for (const llvm::Argument& argument : function.args()) {

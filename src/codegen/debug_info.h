@@ -30,14 +30,13 @@ class DebugInfo {
   void describe_switch(llvm::GlobalVariable& variable) { describe_variable(variable, int_); }
   /// Makes `function` known as `int NAME(…)`; each LLVM parameter is a u64 or a void*.
   void describe_function(llvm::Function& function, Span span);
-  /// Gives a function of the standard library, which comes with places but without types, the type of its signature.
+  /// Gives a function of the standard library, which comes with places but without types, a type.
   void complete_library_function(llvm::Function& function);
   /// A place in the script inside `function`, which was described before.
   llvm::DebugLoc at(Span span, llvm::Function& function);
   void finish() { builder_.finalize(); }
 
  private:
-  llvm::DISubroutineType* subroutine_type(const llvm::Function& function);
   llvm::DIFile* file(std::uint32_t index);
   llvm::DIType* sized_pointer(std::uint32_t value);
   void describe_variable(llvm::GlobalVariable& variable, llvm::DIType* type);

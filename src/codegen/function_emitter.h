@@ -47,6 +47,7 @@ struct ProgramState {
   std::uint32_t scratch_bytes = 0;   // in use by variables and live temporaries
   std::uint32_t scratch_peak = 0;
   bool returns_from_loop = false;    // some callback contains a return
+  unsigned callbacks = 0;            // made so far
 };
 
 class FunctionEmitter {

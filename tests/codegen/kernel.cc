@@ -97,6 +97,7 @@ Loaded::~Loaded() {
 }
 
 std::uint32_t Loaded::run(std::uint32_t program) {
+  if (!object_) return 0;
   LIBBPF_OPTS(bpf_test_run_opts, options);
   bpf_program* found = bpf_object__find_program_by_name(object_, result_.image.programs[program].name.c_str());
   EXPECT_EQ(bpf_prog_test_run_opts(bpf_program__fd(found), &options), 0) << std::strerror(errno);
@@ -104,6 +105,7 @@ std::uint32_t Loaded::run(std::uint32_t program) {
 }
 
 int Loaded::map_fd(std::uint32_t map) const {
+  if (!object_) return -1;
   return bpf_map__fd(bpf_object__find_map_by_name(object_, result_.image.maps[map].name.substr(0, 63).c_str()));
 }
 
@@ -117,6 +119,7 @@ std::vector<std::vector<std::byte>> Loaded::records() {
       return 0;
     };
     ring_buffer* ring = ring_buffer__new(map_fd(i), keep, &found, nullptr);
+    if (!ring) return {};
     ring_buffer__consume(ring);
     ring_buffer__free(ring);
   }
