@@ -88,33 +88,26 @@ std::string_view Btf::string_at(std::uint32_t offset) const {
   return rest.substr(0, rest.find('\0'));
 }
 
-std::vector<std::string> Btf::raw_tracepoints() const {
-  std::vector<std::string> names;
+std::optional<std::uint32_t> Btf::probe_arguments(std::uint32_t pointer_id) const {
+  const auto pointer = record(pointer_id);
+  if (!pointer || BTF_INFO_KIND(pointer->info) != BTF_KIND_PTR) return std::nullopt;
+  const auto function = record(pointer->size_or_type);
+  if (!function || BTF_INFO_KIND(function->info) != BTF_KIND_FUNC_PROTO || BTF_INFO_VLEN(function->info) == 0) return std::nullopt;
+  return BTF_INFO_VLEN(function->info) - 1;  // the first parameter is the probe's own
+}
+
+std::vector<RawTracepoint> Btf::raw_tracepoints() const {
+  std::vector<RawTracepoint> found;
   for (std::uint32_t id = first_id(); id < end_id(); ++id) {
     const auto type = record(id);
     if (!type || BTF_INFO_KIND(type->info) != BTF_KIND_TYPEDEF) continue;
     const std::string_view name = string_at(type->name);
-    if (name.starts_with(kRawPrefix)) names.emplace_back(name.substr(kRawPrefix.size()));
+    if (!name.starts_with(kRawPrefix)) continue;
+    if (const auto arguments = probe_arguments(type->size_or_type)) found.push_back({std::string(name.substr(kRawPrefix.size())), *arguments});
   }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
-}
-
-std::optional<std::uint32_t> Btf::raw_tracepoint_arguments(std::string_view name) const {
-  for (std::uint32_t id = first_id(); id < end_id(); ++id) {
-    const auto type = record(id);
-    if (!type || BTF_INFO_KIND(type->info) != BTF_KIND_TYPEDEF) continue;
-    const std::string_view full = string_at(type->name);
-    if (!full.starts_with(kRawPrefix) || full.substr(kRawPrefix.size()) != name) continue;
-    // typedef void (*btf_trace_X)(void *, args…): the first parameter is the probe's own.
-    const auto pointer = record(type->size_or_type);
-    if (!pointer || BTF_INFO_KIND(pointer->info) != BTF_KIND_PTR) return std::nullopt;
-    const auto function = record(pointer->size_or_type);
-    if (!function || BTF_INFO_KIND(function->info) != BTF_KIND_FUNC_PROTO || BTF_INFO_VLEN(function->info) == 0) return std::nullopt;
-    return BTF_INFO_VLEN(function->info) - 1;
-  }
-  return std::nullopt;
+  std::sort(found.begin(), found.end(), [](const RawTracepoint& a, const RawTracepoint& b) { return a.name < b.name; });
+  found.erase(std::unique(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.name == b.name; }), found.end());
+  return found;
 }
 
 }  // namespace trc::kernel

@@ -12,15 +12,16 @@
 
 namespace trc::kernel {
 
+/// A raw tracepoint and how many arguments it passes.
+struct RawTracepoint { std::string name; std::uint32_t arguments = 0; };
+
 class Btf {
  public:
   /// Parses the bytes of a BTF file. `base`: the vmlinux BTF that a module's BTF continues; it must outlive this object.
   static Result<Btf> parse(std::string bytes, const Btf* base = nullptr);
 
-  /// Names X for which there is a "typedef btf_trace_X": the raw tracepoints. Sorted.
-  std::vector<std::string> raw_tracepoints() const;
-  /// How many arguments the raw tracepoint passes; empty if it is not here.
-  std::optional<std::uint32_t> raw_tracepoint_arguments(std::string_view name) const;
+  /// Every X for which there is a "typedef void (*btf_trace_X)(void *, …)". Sorted by name. Walks all types: keep the answer.
+  std::vector<RawTracepoint> raw_tracepoints() const;
 
  private:
   struct Record { std::uint32_t name = 0, info = 0, size_or_type = 0; };  // struct btf_type
@@ -29,6 +30,7 @@ class Btf {
   std::uint32_t first_id() const { return base_ ? base_->end_id() : 1; }
   std::uint32_t end_id() const { return first_id() + static_cast<std::uint32_t>(offsets_.size()); }
   std::optional<Record> record(std::uint32_t id) const;
+  std::optional<std::uint32_t> probe_arguments(std::uint32_t pointer_id) const;
   std::string_view string_at(std::uint32_t offset) const;
   std::uint32_t strings_end() const;
 

@@ -34,6 +34,11 @@ class Facts {
   /// "category/event" pairs; from tracefs.
   virtual Result<std::vector<std::string>> tracepoints() const = 0;
   virtual Result<TracepointFormat> tracepoint(const std::string& category, const std::string& event) const = 0;
+  /// Only its id: cheaper than the whole format where many events are attached to.
+  virtual Result<std::uint32_t> tracepoint_id(const std::string& category, const std::string& event) const {
+    TRC_TRY(format, tracepoint(category, event));
+    return format.id;
+  }
   /// "module:name" of every raw tracepoint, module "vmlinux" for those built in; from BTF ("btf_trace_*").
   virtual Result<std::vector<std::string>> raw_tracepoints() const = 0;
   /// Number of arguments of a raw tracepoint, from BTF.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
 #include <memory>
 
 #include "base/read_file.h"
@@ -57,18 +58,19 @@ class SystemFacts final : public Facts {
     return read_tracepoint_format(directory, category, event);
   }
 
+  Result<std::uint32_t> tracepoint_id(const std::string& category, const std::string& event) const override {
+    TRC_TRY(directory, tracefs());
+    return read_tracepoint_id(directory, category, event);
+  }
+
   Result<std::vector<std::string>> raw_tracepoints() const override {
-    TRC_CHECK(load_btf());
-    std::vector<std::string> names;
-    for (const Module& module : modules_)
-      for (std::string& name : module.btf->raw_tracepoints()) names.push_back(module.name + ":" + std::move(name));
-    return names;
+    TRC_CHECK(load_raw_tracepoints());
+    return raw_names_;
   }
 
   Result<std::uint32_t> raw_tracepoint_arguments(const std::string& name) const override {
-    TRC_CHECK(load_btf());
-    for (const Module& module : modules_)
-      if (const auto count = module.btf->raw_tracepoint_arguments(name)) return *count;
+    TRC_CHECK(load_raw_tracepoints());
+    if (const auto place = raw_arguments_.find(name); place != raw_arguments_.end()) return place->second;
     return Error(fmt::format("there is no raw tracepoint {} in the kernel's BTF", name));
   }
 
@@ -104,33 +106,34 @@ class SystemFacts final : public Facts {
   }
 
  private:
-  struct Module {
-    std::string name;
-    std::unique_ptr<Btf> btf;  // modules point at vmlinux, so it must not move
-  };
-
-  /// vmlinux first, then every module that has BTF.
-  Result<> load_btf() const {
-    if (!modules_.empty()) return {};
+  /// vmlinux first, then every module that has BTF. The types themselves are not kept: they are megabytes.
+  Result<> load_raw_tracepoints() const {
+    if (!raw_names_.empty()) return {};
     TRC_TRY(bytes, read_file("/sys/kernel/btf/vmlinux"));
     TRC_TRY(vmlinux, Btf::parse(std::move(bytes)));
-    modules_.push_back({"vmlinux", std::make_unique<Btf>(std::move(vmlinux))});
+    add_raw_tracepoints("vmlinux", vmlinux);
     std::error_code ignored;
     for (const fs::directory_entry& entry : fs::directory_iterator("/sys/kernel/btf", ignored)) {
       const std::string name = entry.path().filename();
       if (name == "vmlinux") continue;
       auto text = read_file(entry.path());
       if (!text) continue;
-      if (auto btf = Btf::parse(std::move(*text), modules_.front().btf.get())) {
-        modules_.push_back({name, std::make_unique<Btf>(std::move(*btf))});
-      }
+      if (const auto btf = Btf::parse(std::move(*text), &vmlinux)) add_raw_tracepoints(name, *btf);
     }
     return {};
   }
 
+  void add_raw_tracepoints(const std::string& module, const Btf& btf) const {
+    for (const RawTracepoint& event : btf.raw_tracepoints()) {
+      raw_names_.push_back(module + ":" + event.name);
+      raw_arguments_.emplace(event.name, event.arguments);
+    }
+  }
+
   mutable std::unique_ptr<Result<Tracefs>> tracefs_;
   mutable std::vector<std::string> tracepoints_;
-  mutable std::vector<Module> modules_;
+  mutable std::vector<std::string> raw_names_;               // "module:name"
+  mutable std::map<std::string, std::uint32_t> raw_arguments_;
   mutable std::array<std::optional<bool>, 16> features_;
 };
 

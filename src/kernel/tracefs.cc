@@ -102,6 +102,16 @@ std::optional<TracepointField> parse_field(std::string_view line) {
   return field;
 }
 
+Result<std::string> read_event_file(const std::string& directory, const std::string& category, const std::string& event, const char* file) {
+  // Names come from scripts: one that climbs out of events/ names no event.
+  for (const std::string& name : {category, event}) {
+    if (name.empty() || name[0] == '.' || name.find('/') != std::string::npos) {
+      return Error::from_errno(fmt::format("tracepoint {}:{}", category, event), ENOENT);
+    }
+  }
+  return read_file(fmt::format("{}/events/{}/{}/{}", directory, category, event, file));
+}
+
 }  // namespace
 
 Result<Tracefs> find_tracefs() {
@@ -132,16 +142,17 @@ Result<std::vector<std::string>> read_tracepoints(const std::string& directory) 
 }
 
 Result<TracepointFormat> read_tracepoint_format(const std::string& directory, const std::string& category, const std::string& event) {
-  // Names come from scripts: one that climbs out of events/ names no event.
-  for (const std::string& name : {category, event}) {
-    if (name.empty() || name[0] == '.' || name.find('/') != std::string::npos) {
-      return Error::from_errno(fmt::format("tracepoint {}:{}", category, event), ENOENT);
-    }
-  }
-  TRC_TRY(text, read_file(fmt::format("{}/events/{}/{}/format", directory, category, event)));
+  TRC_TRY(text, read_event_file(directory, category, event, "format"));
   auto format = parse_tracepoint_format(text);
   if (!format) return std::move(format).error().context(fmt::format("tracepoint {}:{}", category, event));
   return format;
+}
+
+Result<std::uint32_t> read_tracepoint_id(const std::string& directory, const std::string& category, const std::string& event) {
+  TRC_TRY(text, read_event_file(directory, category, event, "id"));
+  const auto id = parse_unsigned(trim(text));
+  if (!id || *id > UINT32_MAX) return Error(fmt::format("tracepoint {}:{} has a bad id", category, event));
+  return static_cast<std::uint32_t>(*id);
 }
 
 Result<TracepointFormat> parse_tracepoint_format(std::string_view text) {

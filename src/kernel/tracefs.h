@@ -24,6 +24,8 @@ Result<std::vector<std::string>> read_tracepoints(const std::string& directory);
 
 /// Reads events/CATEGORY/EVENT/format. Error code ENOENT: there is no such event.
 Result<TracepointFormat> read_tracepoint_format(const std::string& directory, const std::string& category, const std::string& event);
+/// Reads events/CATEGORY/EVENT/id.
+Result<std::uint32_t> read_tracepoint_id(const std::string& directory, const std::string& category, const std::string& event);
 /// The text of a format file.
 Result<TracepointFormat> parse_tracepoint_format(std::string_view text);
 

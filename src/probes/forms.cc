@@ -50,11 +50,14 @@ std::vector<ContextGroup> single_group(lang::Context context, const Target& targ
   return groups;
 }
 
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates, std::string_view prefix) {
   const std::vector<std::string> near = nearest_list(word, candidates, 3);
   if (near.empty()) return "";
-  std::string text = "did you mean " + near.front();
-  for (std::size_t i = 1; i < near.size(); ++i) text += (i + 1 == near.size() ? " or " : ", ") + near[i];
+  std::string text = "did you mean ";
+  for (std::size_t i = 0; i < near.size(); ++i) {
+    if (i != 0) text += i + 1 == near.size() ? " or " : ", ";
+    text += std::string(prefix) + near[i];
+  }
   return text + "?";
 }
 

@@ -24,7 +24,7 @@ std::optional<std::uint64_t> parse_count(std::string_view text);
 /// One group of one target: what most providers answer.
 std::vector<ContextGroup> single_group(lang::Context context, const Target& target);
 
-/// "did you mean a, b or c?" of the candidates near to `word`; empty if none is.
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+/// "did you mean a, b or c?" of the candidates near to `word`, each with `prefix` in front; empty if none is near.
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates, std::string_view prefix = "");
 
 }  // namespace trc::probes

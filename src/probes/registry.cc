@@ -19,8 +19,6 @@ struct UnbuiltProvider {
   std::string_view aliases[2];  // empty: none
 };
 constexpr UnbuiltProvider kUnbuilt[] = {
-    {"usdt", {"U", ""}},        {"tracepoint", {"t", ""}},
-    {"rawtracepoint", {"rt", ""}},
     {"kprobe", {"k", ""}},     {"kretprobe", {"kr", ""}},  {"fentry", {"f", "kfunc"}}, {"fexit", {"fr", "kretfunc"}},
     {"hardware", {"h", ""}},   {"watchpoint", {"w", ""}},  {"iter", {"it", ""}},       {"self", {"", ""}},
     {"test", {"", ""}},        {"bench", {"", ""}},
@@ -87,7 +85,8 @@ Result<Split> split_attach_point(std::string_view text) {
 
 std::span<const Provider* const> registry() {
   static const std::array providers = {
-      &begin_provider(), &end_provider(), &uprobe_provider(), &uretprobe_provider(), &profile_provider(), &interval_provider(), &software_provider(),
+      &begin_provider(), &end_provider(), &uprobe_provider(), &uretprobe_provider(), &usdt_provider(),
+      &tracepoint_provider(), &raw_tracepoint_provider(), &profile_provider(), &interval_provider(), &software_provider(),
   };
   return providers;
 }

@@ -168,11 +168,15 @@ bool library_name_matches(std::string_view name, std::string_view file) {
 
 std::string find_library(std::string_view name) {
   if (name.empty() || name.find('/') != std::string_view::npos) return "";
+  // Asked again for each program that a traced command starts; walking the directories takes milliseconds.
+  static std::map<std::string, std::string, std::less<>> known;
+  if (const auto place = known.find(name); place != known.end()) return place->second;
   std::vector<CachedLibrary> candidates;
   for (const CachedLibrary& entry : library_cache())
     if (library_name_matches(name, entry.soname)) candidates.push_back(entry);
-  if (std::string path = choose(name, std::move(candidates)); !path.empty()) return path;
-  return choose(name, in_usual_directories(name));
+  std::string path = choose(name, std::move(candidates));
+  if (path.empty()) path = choose(name, in_usual_directories(name));
+  return known.emplace(name, std::move(path)).first->second;
 }
 
 std::string resolve_needed(const ElfFile& file, std::string_view soname) {
