@@ -150,6 +150,20 @@ TEST(Printf, MissingArgumentsPrintNothing) {
   EXPECT_EQ(print({.conversion = Conversion::Signed}, {}), "[0]");
 }
 
+TEST(Printf, ParsedFormats) {
+  const auto formatted = [](std::string_view format, const std::vector<Value>& arguments) {
+    return format_printf(lang::parse_format(format), arguments);
+  };
+  EXPECT_EQ(formatted("%d%% of %s\n", {integer(50), string("it")}), "50% of it\n");
+  EXPECT_EQ(formatted("%-8s|%+-5d|%05d|%#x|%6.2d|%.3s", {string("ab"), integer(7), integer(-3), integer(255), integer(5), string("abcdef")}),
+            "ab      |+7   |-0003|0xff|    05|abc");
+  EXPECT_EQ(formatted("%*d|%-*s|%.*s", {integer(4), integer(7), integer(3), string("x"), integer(2), string("hello")}), "   7|x  |he");
+  EXPECT_EQ(formatted("%d %ld %lld %hhd %hu", {integer(4294967296), integer(4294967296), integer(-1), integer(257), integer(-1)}),
+            "0 4294967296 -1 1 65535");
+  EXPECT_EQ(formatted("%r %rx %rh", {buffer("a\1"), buffer("a\1"), buffer("a\1")}), "a\\x01 \\x61\\x01 61 01");
+  EXPECT_EQ(formatted("%p %p [%s]", {pointer(0x7f00), pointer(0), kernel_stack("\n        leaf+0\n")}), "0x7f00 0 [\n        leaf+0\n]");
+}
+
 TEST(Printf, TextMayHoldNul) {
   FormatString format;
   format.pieces = {FormatPiece{.literal = std::string("a\0b", 3)}};
