@@ -1,0 +1,39 @@
+// What the user asked for, checked as far as that can be done without looking at the program.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "output/sink.h"
+
+namespace trc::cli {
+
+struct Options {
+  enum class Mode : std::uint8_t { Run, List, Help, Version };
+  Mode mode = Mode::Run;
+  std::optional<std::string> program_text;   ///< -e
+  std::string file;                          ///< script, "-" for standard input
+  std::string list_pattern;                  ///< -l
+  std::vector<std::string> positionals;      ///< $1 …
+  std::optional<std::int32_t> pid;           ///< -p
+  std::optional<std::string> command;        ///< -c
+  std::string output_file;                   ///< -o
+  std::string format = "text";               ///< -f
+  output::Buffering buffering = output::Buffering::Line;
+  bool quiet = false, verbose = false, all_warnings = false, no_warnings = false;
+  bool dry_run = false, unsafe = false, exit_with_child = false;
+  std::vector<std::string> dumps;            ///< -d
+  std::string emit_elf, emit_llvm;           ///< --emit-elf, --emit-llvm
+  std::vector<std::string> no_features;      ///< --no-feature
+};
+
+/// Options from the command line. The error is one sentence, its hint names the way out.
+Result<Options> parse_options(int argc, char** argv);
+
+/// The text of --help.
+std::string help_text();
+
+}  // namespace trc::cli
