@@ -1,4 +1,4 @@
-# Warnings for our own code, and the sanitizers of -DTRC_SANITIZE=ON.
+# Warnings for our own code, and the sanitizers of -DTRC_SANITIZE=ON and -DTRC_FUZZ=ON.
 add_library(trc_warnings INTERFACE)
 target_compile_options(trc_warnings INTERFACE -Wall -Wextra -Wshadow -Werror=switch -Wno-missing-field-initializers)
 if(TRC_WERROR)
@@ -6,5 +6,9 @@ if(TRC_WERROR)
 endif()
 if(TRC_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+if(TRC_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()

@@ -89,9 +89,10 @@ void Lexer::start_recovery() {
 Lexer::Symbol Lexer::skip_statement() {
   const std::size_t inside = recovery_depth_;
   while (true) {
+    if (stopped_) return end_of_file();
     Symbol symbol = scan();
     const Grammar::symbol_kind_type kind = symbol.kind();
-    bool done = kind == Kind::S_YYEOF || open_.size() < inside || (open_.size() == inside && kind == Kind::S_SEMICOLON);
+    const bool done = kind == Kind::S_YYEOF || open_.size() < inside || (open_.size() == inside && kind == Kind::S_SEMICOLON);
     if (!done && open_.size() == inside && kind == Kind::S_RBRACE) {
       // The statement ended with a block; say so to the grammar as it expects it.
       const std::size_t next = skip_layout(text_, span_.end);
@@ -179,7 +180,7 @@ Lexer::Symbol Lexer::attach_point() {
   for (const AttachText::Use& use : attach.missing) {
     const Span at{span_.file, static_cast<std::uint32_t>(use.begin), static_cast<std::uint32_t>(use.end)};
     if (use.number == 0) report(Diag::SyntaxError, at, "syntax: $0 is not a parameter, they start with $1");
-    else report(Diag::MissingParameter, at, fmt::format("positional parameter ${} is empty or not provided", use.number));
+    else if (++missing_reports_ < kMaxReports) report(Diag::MissingParameter, at, fmt::format("positional parameter ${} is empty or not provided", use.number));
   }
   if (attach.unterminated_quote) {
     report(Diag::SyntaxError, span_, "syntax: unterminated quote in a probe").with_hint("a quoted part ends with '\"' on the same line");

@@ -121,6 +121,7 @@ class Lexer {
   std::size_t recovery_depth_ = 0;     // open_.size() inside the block whose statement is skipped
   bool stopped_ = false;
   std::size_t reports_ = 0;
+  std::size_t missing_reports_ = 0;
   Span suspicious_close_;
 };
 
