@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/bpf.h>
 #include <sys/mman.h>
 
 #include <cstdarg>
@@ -126,6 +127,12 @@ Result<> BpfObject::load() {
   if (err == 0) return {};
   const std::string complaint = first_complaint(said);
   return Error::from_errno(complaint.empty() ? "load the BPF object" : "load the BPF object: " + complaint, -err);
+}
+
+std::uint64_t missed_runs(int program) {
+  bpf_prog_info info{};
+  std::uint32_t size = sizeof info;
+  return bpf_obj_get_info_by_fd(program, &info, &size) == 0 ? info.recursion_misses : 0;
 }
 
 Result<int> BpfObject::program(const std::string& function) const {

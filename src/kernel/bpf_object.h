@@ -46,5 +46,7 @@ class BpfObject {
 
 /// Runs a loaded raw tracepoint program once, now, without arguments; returns when it is done.
 Result<> run_raw_tracepoint(int program);
+/// How often the kernel passed a program over because one was running on that CPU already.
+std::uint64_t missed_runs(int program);
 
 }  // namespace trc::kernel

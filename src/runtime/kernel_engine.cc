@@ -1,12 +1,10 @@
 // The engine that runs programs in the kernel.
-#include <linux/bpf.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <bit>
-#include <bpf/bpf.h>
 #include <cstring>
 
 #include "image/program_image.h"
@@ -154,10 +152,9 @@ Result<> KernelEngine::load(const image::ProgramImage& image, const std::vector<
 
 Result<> KernelEngine::run(std::uint32_t program) {
   if (program >= programs_.size()) return Error("the image has no such program");
-  LIBBPF_OPTS(bpf_test_run_opts, options);
-  // Without a context the kernel gives a raw tracepoint program no arguments, which is all that begin and end need.
-  if (bpf_prog_test_run_opts(programs_[program], &options) == 0) return {};
-  return Error::from_errno("run " + image_->programs[program].name).status(kLoadFailure);
+  auto done = kernel::run_raw_tracepoint(programs_[program]);
+  if (!done) return std::move(done).error().context(image_->programs[program].name).status(kLoadFailure);
+  return {};
 }
 
 Result<std::unique_ptr<Attachment>> KernelEngine::attach(const AttachRequest& request) {
@@ -288,11 +285,7 @@ std::vector<image::LossCounters> KernelEngine::losses() {
 
 std::vector<std::uint64_t> KernelEngine::missed_runs() {
   std::vector<std::uint64_t> result;
-  for (const int program : programs_) {
-    bpf_prog_info info{};
-    std::uint32_t size = sizeof info;
-    result.push_back(bpf_obj_get_info_by_fd(program, &info, &size) == 0 ? info.recursion_misses : 0);
-  }
+  for (const int program : programs_) result.push_back(kernel::missed_runs(program));
   return result;
 }
 
