@@ -27,6 +27,8 @@ struct DynamicFacts {
 /// A note or string section larger than this is not one.
 constexpr std::uint64_t kMaxSmall = 16u << 20;
 constexpr std::uint64_t kChunk = 64u << 10;
+/// Longer names are cut: a hostile table could make every symbol share one huge string.
+constexpr std::size_t kMaxName = 4096;
 
 class ElfFileImpl final : public ElfFile {
  public:
@@ -192,7 +194,7 @@ class ElfFileImpl final : public ElfFile {
         const bool is_function = symbol.type == STT_FUNC || symbol.type == STT_GNU_IFUNC;
         if (!is_function || symbol.section == SHN_UNDEF || symbol.name >= names.size() || !is_code(symbol.value)) continue;
         std::string_view name = std::string_view(names).substr(symbol.name);
-        name = name.substr(0, name.find('\0'));
+        name = name.substr(0, std::min(name.find('\0'), kMaxName));
         name = name.substr(0, name.find('@'));
         if (name.empty()) continue;
         functions_.push_back({name, symbol.value, symbol.size, symbol.binding != STB_LOCAL, symbol.type == STT_GNU_IFUNC});

@@ -92,15 +92,18 @@ bool is_native_library(const std::string& path) {
   return file && self && (*file)->machine() == (*self)->machine() && (*file)->is_64bit() == (*self)->is_64bit();
 }
 
-/// The best of (file name, path) candidates: the shortest match is the plain name, then the highest version.
-std::string choose(std::string_view name, std::vector<CachedLibrary> candidates) {
-  std::stable_sort(candidates.begin(), candidates.end(), [&](const CachedLibrary& a, const CachedLibrary& b) {
-    const bool exact_a = a.soname == name, exact_b = b.soname == name;
+/// The exact name first, then the highest version; of equals the first, as the loader does.
+std::string choose(std::string_view name, const std::vector<CachedLibrary>& candidates) {
+  std::vector<const CachedLibrary*> order;
+  for (const CachedLibrary& candidate : candidates) order.push_back(&candidate);
+  std::sort(order.begin(), order.end(), [&](const CachedLibrary* a, const CachedLibrary* b) {
+    const bool exact_a = a->soname == name, exact_b = b->soname == name;
     if (exact_a != exact_b) return exact_a;
-    return version_less(b.soname, a.soname);
+    if (a->soname != b->soname) return version_less(b->soname, a->soname);
+    return a < b;
   });
-  for (const CachedLibrary& candidate : candidates)
-    if (is_native_library(candidate.path)) return candidate.path;
+  for (const CachedLibrary* candidate : order)
+    if (is_native_library(candidate->path)) return candidate->path;
   return "";
 }
 
@@ -174,7 +177,7 @@ std::string find_library(std::string_view name) {
   std::vector<CachedLibrary> candidates;
   for (const CachedLibrary& entry : library_cache())
     if (library_name_matches(name, entry.soname)) candidates.push_back(entry);
-  std::string path = choose(name, std::move(candidates));
+  std::string path = choose(name, candidates);
   if (path.empty()) path = choose(name, in_usual_directories(name));
   return known.emplace(name, std::move(path)).first->second;
 }
