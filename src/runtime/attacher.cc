@@ -74,7 +74,6 @@ Result<> Attacher::attach_all(const std::function<bool()>& stop) {
   for (Point* point : in_attach_order()) {
     if (stop()) return {};
     if (auto done = attach_point(*point, scope_); !done) {
-      if (done.error().code() == EINTR && stop()) return {};
       TRC_CHECK(missing(std::move(done).error()));
     }
   }
@@ -180,6 +179,10 @@ Result<> Attacher::attach_deferred_anywhere() {
     TRC_CHECK(attach_point(*point, probes::Scope{}));
   }
   return {};
+}
+
+bool Attacher::waits_for_exec() const {
+  return std::any_of(points_.begin(), points_.end(), [](const Point& point) { return !point.deferred.empty() && !point.attached; });
 }
 
 std::vector<Attacher::Waiting> Attacher::never_attached() const {

@@ -41,6 +41,8 @@ class Attacher {
 
   /// Attach points in place, begin and end included.
   std::size_t count() const { return count_; }
+  /// Is there a target that is to be found when the command executes it?
+  bool waits_for_exec() const;
   /// Texts and bare names of targets that were to be found when they are executed, and never were.
   struct Waiting { std::string text, bare_name; };
   std::vector<Waiting> never_attached() const;

@@ -76,7 +76,7 @@ struct EngineOptions {
   std::uint32_t ring_bytes = 0;              ///< 0: as the image has it
   bool no_uprobe_multi = false;              ///< as if the kernel did not have it
   std::vector<std::uint32_t> online_cpus;    ///< where PerfEventAttach for every CPU goes
-  std::function<bool()> interrupted;         ///< asked between the steps of a long attach; true: give up with an error
+  std::function<bool()> interrupted;         ///< asked between the steps of a long attach; true: stop there
 };
 std::unique_ptr<Engine> make_kernel_engine(const EngineOptions& options);
 

@@ -10,6 +10,7 @@
 
 #include "kernel/bpf_abi.h"
 #include "kernel/bpf_link.h"
+#include "runtime/reaper.h"
 
 namespace trc::runtime {
 namespace {
@@ -22,10 +23,9 @@ using probes::UserProbes;
 using probes::UserSite;
 
 constexpr std::uint32_t kPerfClosingMs = 100, kMultiClosingMs = 35;
+constexpr std::uint32_t kPatienceMs = 700;   // an attach that fails or is interrupted half-way must not take minutes to undo
 
 bool stop_wanted(const AttachTarget& target) { return target.interrupted != nullptr && *target.interrupted && (*target.interrupted)(); }
-
-Error interrupted_error() { return Error::from_errno("attaching was given up", EINTR); }
 
 /// Refusals that concern one site: an instruction that cannot be probed. Others (no such file, no such process) concern all.
 bool concerns_one_site(const Error& error) {
@@ -65,7 +65,7 @@ class MultiAttach {
  private:
   Result<> attach(std::size_t begin, std::size_t end) {
     if (begin == end) return {};
-    if (stop_wanted(target_)) return interrupted_error();
+    if (stop_wanted(target_)) return {};
     const auto part = [&](const std::vector<std::uint64_t>& all) { return std::span(all).subspan(begin, end - begin); };
     kernel::UprobeMulti request{.path = probes_.path, .offsets = part(sites_.offsets), .is_return = probes_.is_return, .pid = probes_.pid};
     if (sites_.any_semaphore) request.semaphores = part(sites_.semaphores);
@@ -94,7 +94,7 @@ class MultiAttach {
 
 Result<> attach_single_events(const AttachTarget& target, const UserProbes& probes, KernelAttachment& result) {
   for (std::size_t i = 0; i < probes.sites.size(); ++i) {
-    if (stop_wanted(target)) return interrupted_error();
+    if (stop_wanted(target)) break;
     const UserSite& site = probes.sites[i];
     const auto cookie = target.uses_cookie ? std::optional(target.first_id + i) : std::nullopt;
     auto link = kernel::attach_uprobe_event(
@@ -120,7 +120,7 @@ Result<> attach_user(const AttachTarget& target, const UserProbes& probes, Kerne
     kernel::raise_file_limit();
     TRC_CHECK(attach_single_events(target, probes, result));
   }
-  if (result.sites() == 0 && !probes.sites.empty()) {
+  if (result.sites() == 0 && result.refused().size() == probes.sites.size() && !probes.sites.empty()) {
     const std::string what = probes.sites.size() == 1 ? "'" + probes.sites.front().function + "'" : "any of the functions";
     return Error(fmt::format("the kernel cannot probe {} in {}", what, probes.path))
         .hint("the instruction there is one that the kernel does not put probes on, or the file is on a file system without uprobes");
@@ -167,7 +167,7 @@ Result<> attach_sampling(const AttachTarget& target, const PerfEventAttach& how,
   }
   std::size_t attached = 0;
   for (const Place& place : places) {
-    if (stop_wanted(target)) return interrupted_error();
+    if (stop_wanted(target)) break;
     auto link = kernel::attach_sampling(target.program, sampling, place.task, place.cpu, cookie);
     if (!link && place.task > 0 && link.error().code() == ESRCH) continue;   // a thread that ended meanwhile
     if (!link && place.task < 0 && link.error().code() == ENODEV) continue;  // a CPU that went offline meanwhile
@@ -176,12 +176,21 @@ Result<> attach_sampling(const AttachTarget& target, const PerfEventAttach& how,
     result.hold(std::move(link->event), 5);
     ++attached;
   }
-  if (attached == 0) return Error("nothing is left to attach to");
-  result.count(1);
+  if (attached == 0 && !stop_wanted(target)) return Error("nothing is left to attach to");
+  result.count(attached == 0 ? 0 : 1);
   return {};
 }
 
 }  // namespace
+
+KernelAttachment::~KernelAttachment() {
+  if (closing_ms_ <= kPatienceMs) return;
+  std::vector<int> descriptors;
+  for (const Fd& fd : fds_) {
+    if (fd) descriptors.push_back(fd.get());
+  }
+  leave_to_reaper(descriptors);
+}
 
 Result<std::unique_ptr<KernelAttachment>> attach_in_kernel(const AttachTarget& target, const probes::AttachSpec& spec) {
   auto result = std::make_unique<KernelAttachment>();

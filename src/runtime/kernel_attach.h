@@ -16,6 +16,8 @@ namespace trc::runtime {
 /// Descriptors that hold attach points in place.
 class KernelAttachment : public Attachment {
  public:
+  KernelAttachment() = default;
+  ~KernelAttachment() override;
   std::size_t sites() const override { return sites_; }
   std::vector<std::size_t> refused() const override { return refused_; }
   /// About how long closing makes one wait, by what was measured: each perf event and each multi link waits for a grace period.
@@ -28,6 +30,8 @@ class KernelAttachment : public Attachment {
   void count(std::size_t sites) { sites_ += sites; }
   void refuse(std::size_t site) { refused_.push_back(site); }
   const std::vector<Fd>& descriptors() const { return fds_; }
+  /// Somebody else sees to the slow closing.
+  void closing_is_cared_for() { closing_ms_ = 0; }
 
  private:
   std::vector<Fd> fds_;
@@ -45,6 +49,7 @@ struct AttachTarget {
   const std::function<bool()>* interrupted = nullptr;
 };
 
+/// When interrupted, what was attached until then.
 Result<std::unique_ptr<KernelAttachment>> attach_in_kernel(const AttachTarget& target, const probes::AttachSpec& spec);
 
 }  // namespace trc::runtime

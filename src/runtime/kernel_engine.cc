@@ -186,16 +186,15 @@ bool KernelEngine::detach(std::vector<std::unique_ptr<Attachment>> attachments) 
   std::uint32_t closing_ms = 0;
   std::vector<int> descriptors;
   for (const auto& attachment : attachments) {
-    const auto& held = static_cast<const KernelAttachment&>(*attachment);
+    auto& held = static_cast<KernelAttachment&>(*attachment);
     closing_ms += held.closing_ms();
+    held.closing_is_cared_for();
     for (const Fd& fd : held.descriptors()) {
       if (fd) descriptors.push_back(fd.get());
     }
   }
-  if (closing_ms > (frozen_ ? kPatienceMs : kPatienceUnfrozenMs)) {
-    if (leave_to_reaper(descriptors)) return false;
-  }
-  return true;   // they go with the vector
+  const bool is_slow = closing_ms > (frozen_ ? kPatienceMs : kPatienceUnfrozenMs);
+  return !(is_slow && leave_to_reaper(descriptors));   // the attachments go with the vector
 }
 
 Result<std::size_t> KernelEngine::drain(const std::function<bool(std::span<const std::byte>)>& handle) {

@@ -86,6 +86,7 @@ class Session {
   Result<> start();
   Result<> start_following();
   void announce(bool attached);
+  void announce_count();
   void loop();
   bool wait(int timeout_ms, bool with_ring);
   bool target_ended() const;
@@ -125,6 +126,7 @@ class Session {
   std::vector<std::unique_ptr<Attachment>> attachments_;
   bool stopped_ = true;          ///< no program runs any more but those of begin and end
   bool stopped_by_us_ = false;
+  bool announced_ = false;
 };
 
 DecodeContext Session::make_decode_context() {
@@ -197,8 +199,15 @@ Result<> Session::start_following() {
   return {};
 }
 
+/// "Attached N probes", once N is known: targets that wait for an exec count too.
+void Session::announce_count() {
+  if (announced_) return;
+  announced_ = true;
+  sink_.attached(attacher_.count());
+}
+
 void Session::announce(bool attached) {
-  if (attached) sink_.attached(attacher_.count());
+  if (attached && !(follow_ && attacher_.waits_for_exec())) announce_count();
   for (const auto& record : early_) actions_.handle(record);
   early_.clear();
   sink_.flush();
@@ -215,7 +224,7 @@ Result<> Session::start() {
   if (needs_user_symbols(image_) && !attacher_.only_run_once()) watch_ = ProcessWatch::start(symbolizer_, scope_, facts_.online_cpus());
   TRC_CHECK(start_following());
   TRC_CHECK(attacher_.attach_all([this] { return signals_.received(); }));
-  if (child_ && !follow_ && !attacher_.never_attached().empty() && !options_.dry_run) {
+  if (child_ && !follow_ && attacher_.waits_for_exec() && !options_.dry_run) {
     messages_.warn("this kernel does not tell what the command executes; its programs are taken from PATH instead");
     TRC_CHECK(attacher_.attach_deferred_anywhere());
   }
@@ -282,6 +291,7 @@ void Session::follow_exec(std::int32_t pid) {
   if (const auto file = executed_.note(pid)) {
     messages_.detail(fmt::format("process {} executes {}", pid, file->exe));
     attacher_.attach_executed(pid, file->exe, file->names);
+    if (!attacher_.waits_for_exec()) announce_count();
   }
   follow_->resume(pid);
 }
@@ -411,7 +421,10 @@ Result<int> Session::run() {
   const bool nothing_to_wait_for = attacher_.only_run_once() && !child_;
   if (trouble && !actions_.exited() && !signals_.received() && !nothing_to_wait_for) {
     if (child_) trouble = child_->release();
-    if (trouble) loop();
+    if (trouble) {
+      loop();
+      announce_count();
+    }
   }
   Result<> ended = finish();
   if (!trouble) return std::move(trouble).error();
