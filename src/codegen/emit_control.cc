@@ -80,7 +80,7 @@ void FunctionEmitter::open_program() {
   if (state_.program.context.kind != lang::ProgramKind::TestRun) {
     auto* frozen = builder_.CreateAlignedLoad(builder_.getInt32Ty(), module_.frozen(), llvm::Align(4), true);
     llvm::BasicBlock* running = block("running");
-    builder_.CreateCondBr(builder_.CreateIsNull(frozen), running, exit_);
+    builder_.CreateCondBr(builder_.CreateIsNotNull(frozen), exit_, running, rarely());
     builder_.SetInsertPoint(running);
   }
 }
@@ -124,9 +124,11 @@ void FunctionEmitter::fall_into(llvm::BasicBlock* next) {
   builder_.SetInsertPoint(next);
 }
 
+llvm::MDNode* FunctionEmitter::rarely() { return llvm::MDBuilder(builder_.getContext()).createUnlikelyBranchWeights(); }
+
 void FunctionEmitter::if_then(llvm::Value* condition, const std::function<void()>& then, bool unlikely) {
   llvm::BasicBlock *yes = block("then"), *after = block("after");
-  builder_.CreateCondBr(condition, yes, after, unlikely ? llvm::MDBuilder(builder_.getContext()).createUnlikelyBranchWeights() : nullptr);
+  builder_.CreateCondBr(condition, yes, after, unlikely ? rarely() : nullptr);
   builder_.SetInsertPoint(yes);
   then();
   fall_into(after);
@@ -344,7 +346,7 @@ void FunctionEmitter::claim_scratch() {
   builder_.SetInsertPoint(claim);
   module_.scratch(0);
   auto* slot = builder_.CreateCall(module_.library_function("trc_scratch_claim"));
-  builder_.CreateCondBr(builder_.CreateIsNull(slot), busy, statement);
+  builder_.CreateCondBr(builder_.CreateIsNull(slot), busy, statement, rarely());
   builder_.SetInsertPoint(busy);
   count_loss(offsetof(image::LossCounters, scratch_busy));
   builder_.CreateBr(exit_);

@@ -13,7 +13,7 @@ void FunctionEmitter::send(std::uint32_t event, const std::function<void(Place)>
   const std::uint32_t size = module_.image.events[event].size;
   auto* record = helper(BPF_FUNC_ringbuf_reserve, {module_.ring(), i64(size), i64(0)}, pointer_type());
   llvm::BasicBlock *room = block("room"), *full = block("full"), *after = block("sent");
-  builder_.CreateCondBr(builder_.CreateIsNotNull(record), room, full);
+  builder_.CreateCondBr(builder_.CreateIsNull(record), full, room, rarely());
   builder_.SetInsertPoint(full);
   count_loss(offsetof(image::LossCounters, ring_full));
   builder_.CreateBr(after);

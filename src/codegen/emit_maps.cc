@@ -43,7 +43,7 @@ void FunctionEmitter::update_element(typed::MapId map, llvm::Value* key, Span sp
     return;
   }
   llvm::BasicBlock *exists = block("exists"), *missing = block("missing"), *after = block("updated");
-  builder_.CreateCondBr(builder_.CreateIsNotNull(found), exists, missing);
+  builder_.CreateCondBr(builder_.CreateIsNull(found), missing, exists, rarely());
   llvm::BasicBlock* found_end = builder_.GetInsertBlock();
 
   builder_.SetInsertPoint(missing);

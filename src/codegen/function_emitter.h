@@ -190,6 +190,8 @@ class FunctionEmitter {
   llvm::BasicBlock* block(const char* name) { return llvm::BasicBlock::Create(builder_.getContext(), name, function_); }
   /// Ends the current block with a jump to `next`, unless it already ended, and goes on there.
   void fall_into(llvm::BasicBlock* next);
+  /// For a branch whose first target is rarely taken.
+  llvm::MDNode* rarely();
   void if_then(llvm::Value* condition, const std::function<void()>& then, bool unlikely = false);
   bool terminated() const { return builder_.GetInsertBlock()->getTerminator() != nullptr; }
   /// A 64-bit local that LLVM keeps in a register.

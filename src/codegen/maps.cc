@@ -58,7 +58,7 @@ void ModuleEmitter::add_user_map(const typed::Map& map) {
     fail(map.span, fmt::format("the value of {} takes {} bytes, and the kernel allows {} per CPU", map.name, entry.value_size, kLargestPerCpuValue));
   }
   map_symbols_.push_back(declare_map(entry.name));
-  image.maps.push_back(std::move(entry));
+  maps_.push_back(std::move(entry));
 }
 
 // The definition's shape is described in finish(), when every size is known.
@@ -72,7 +72,7 @@ llvm::GlobalVariable* ModuleEmitter::declare_map(const std::string& name) {
 
 llvm::GlobalVariable* ModuleEmitter::add_internal_map(image::MapEntry entry) {
   map_symbols_.push_back(declare_map(entry.name));
-  image.maps.push_back(std::move(entry));
+  maps_.push_back(std::move(entry));
   return map_symbols_.back();
 }
 
@@ -121,8 +121,8 @@ llvm::GlobalVariable* ModuleEmitter::stacks(const lang::Type& type) {
 }
 
 void ModuleEmitter::finish() {
-  for (std::size_t i = 0; i < image.maps.size(); ++i) {
-    image::MapEntry& entry = image.maps[i];
+  for (std::size_t i = 0; i < maps_.size(); ++i) {
+    image::MapEntry& entry = maps_[i];
     if (map_symbols_[i] == scratch_) entry.value_size = TRC_SCRATCH_HEADER + align8(scratch_bytes_);
     if (map_symbols_[i] == sites_) entry.max_entries = site_count_;
     if (entry.role == image::MapRole::Scratch && entry.value_size > kLargestPerCpuValue) {
@@ -139,6 +139,7 @@ void ModuleEmitter::finish() {
     zeros_->eraseFromParent();
     final_zeros->setName("trc_zeros");
   }
+  image.maps.assign(maps_.begin(), maps_.end());
   debug.finish();
 }
 

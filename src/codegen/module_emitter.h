@@ -1,7 +1,9 @@
 // What the functions of one object share: maps, read-only data, events, the standard library. Inside codegen only.
 #pragma once
 
+#include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -26,7 +28,7 @@ class ModuleEmitter {
 
   // ---- maps (maps.cc) ----
   llvm::GlobalVariable* map(typed::MapId id) { return map_symbols_[id]; }
-  const image::MapEntry& map_entry(typed::MapId id) const { return image.maps[id]; }
+  const image::MapEntry& map_entry(typed::MapId id) const { return maps_[id]; }
   llvm::GlobalVariable* ring();
   llvm::GlobalVariable* loss();
   /// The map that holds the frames of stacks of this type.
@@ -69,7 +71,8 @@ class ModuleEmitter {
   llvm::GlobalVariable* add_internal_map(image::MapEntry entry);
   llvm::GlobalVariable* read_only(const std::string& name, llvm::Constant* value);
 
-  std::vector<llvm::GlobalVariable*> map_symbols_;   // as image.maps
+  std::deque<image::MapEntry> maps_;                 // becomes image.maps; what map_entry() gave stays valid
+  std::vector<llvm::GlobalVariable*> map_symbols_;   // as maps_
   llvm::GlobalVariable *ring_ = nullptr, *loss_ = nullptr, *scratch_ = nullptr, *sites_ = nullptr, *zeros_ = nullptr,
                        *frozen_ = nullptr;
   std::uint32_t scratch_bytes_ = 0, site_count_ = 0, zero_bytes_ = 0;

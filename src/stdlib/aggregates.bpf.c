@@ -1,14 +1,21 @@
 // Which counter of a histogram a value belongs to.
 #include "trc.bpf.h"
 
+// Written out: a loop costs the program and the verifier more.
+#define HALVE(step)        \
+  if (value >> (step)) {   \
+    value >>= (step);      \
+    power += (step);       \
+  }
+
 static inline u32 floor_log2(u64 value) {
   u32 power = 0;
-  for (u32 step = 32; step; step /= 2) {
-    if (value >> step) {
-      value >>= step;
-      power += step;
-    }
-  }
+  HALVE(32)
+  HALVE(16)
+  HALVE(8)
+  HALVE(4)
+  HALVE(2)
+  HALVE(1)
   return power;
 }
 
