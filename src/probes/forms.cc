@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/glob.h"
 #include "base/strings.h"
 #include "source/diagnostics.h"
 
@@ -45,8 +48,10 @@ std::optional<std::uint64_t> parse_count(std::string_view text) {
 }
 
 std::vector<ContextGroup> single_group(lang::Context context, const Target& target) {
+  // A pattern, or a demangled name with its overloads, stands for several places: which one fired is known by the cookie only.
+  const bool several = std::any_of(target.fields.begin(), target.fields.end(), [](const std::string& f) { return has_glob(f) || f == "cpp"; });
   std::vector<ContextGroup> groups;
-  groups.push_back({std::move(context), {target}, false});
+  groups.push_back({std::move(context), {target}, several});
   return groups;
 }
 
