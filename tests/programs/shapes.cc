@@ -1,4 +1,4 @@
-// shapes N: C++ names to probe: namespaces, overloads, templates, a method. Each is called N times.
+// shapes N: C++ names to probe: namespaces, overloads, templates, a method; doubled<int>(i). Each is called N times.
 #include <cstdio>
 #include <cstdlib>
 
@@ -20,6 +20,9 @@ template <class T>
 KEPT T largest(T a, T b) { sink = static_cast<double>(a); return a < b ? b : a; }
 }  // namespace geo
 
+template <class T>
+KEPT T doubled(T a) { sink = static_cast<double>(a); return a + a; }
+
 int main(int argc, char** argv) {
   const long n = argc > 1 ? std::atol(argv[1]) : 1;
   geo::Box<int> box{1};
@@ -28,6 +31,7 @@ int main(int argc, char** argv) {
     geo::area(static_cast<double>(i));
     box.grow(2);
     geo::largest<long>(i, 7);
+    doubled<int>(static_cast<int>(i));
   }
   std::printf("calls %ld\n", n);
 }

@@ -17,6 +17,8 @@ int main(int argc, char **argv) {
   static const char *const names[] = {"item-0", "item-1", "item-2"};
   const int n = argc > 1 ? atoi(argv[1]) : 1;
   int gated = 0;
+  // A probe cannot wait for a page to be read in: touch what it will read.
+  for (int i = 0; i < 3; ++i) (void)*(const volatile char *)names[i];
   for (int i = 1; i <= n; ++i) {
     DTRACE_PROBE(trctest, plain);
     const long wide = (long)i * 4294967296L;

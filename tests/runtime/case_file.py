@@ -3,7 +3,8 @@ import dataclasses
 import re
 
 ONE = {"NAME", "PROG", "ARGS", "AFTER", "BEFORE", "STATUS", "NEEDS", "TIMEOUT", "WITHIN", "WRAP", "SIGNAL", "EXACT", "STDIN"}
-MANY = {"SETUP", "ENV", "CHECK", "EXPECT", "EXPECT_RE", "EXPECT_NONE", "ERROR", "ERROR_RE", "ERROR_NONE"}
+MANY = {"SETUP", "ENV", "CHECK", "EXPECT", "EXPECT_RE", "EXPECT_NONE", "ERROR", "ERROR_RE", "ERROR_NONE", "ANY"}
+VERBATIM = {"EXPECT", "ERROR", "ANY"}  # blanks at the start of a line count there
 KEY = re.compile(r"([A-Z_]+)(?: (.*))?$")
 
 
@@ -48,6 +49,8 @@ def read_cases(path):
             continue
         match = KEY.match(line)
         key, text = (match.group(1), match.group(2) or "") if match else (None, "")
+        if key not in VERBATIM:
+            text = text.strip()
         if key == "NAME":
             cases.append(Case(str(path), number, {}, []))
         if key not in ONE | MANY:
@@ -68,7 +71,7 @@ def read_cases(path):
         if names.count(name) > 1:
             raise CaseError(f"{path}: two cases are called '{name}'")
     for case in cases:
-        if not case.all("EXPECT", "EXPECT_RE", "EXPECT_NONE", "ERROR", "ERROR_RE") and "EXACT" not in case.one and case.get("STATUS", "0") == "0":
+        if not case.all("EXPECT", "EXPECT_RE", "EXPECT_NONE", "ERROR", "ERROR_RE", "ANY") and "EXACT" not in case.one and case.get("STATUS", "0") == "0":
             raise CaseError(f"{path}:{case.line}: the case '{case.name}' expects nothing, so it cannot fail")
     return cases
 

@@ -160,6 +160,10 @@ class Runner:
         found = {}
         self.check_lines(case.all("EXPECT", "EXPECT_RE"), out, "stdout", found)
         self.check_lines(case.all("ERROR", "ERROR_RE"), err, "stderr", found)
+        lines = out.splitlines()
+        for _, line in case.all("ANY"):
+            if self.fill(line) not in lines:
+                raise Failure(f"stdout has no line '{self.fill(line)}' (ANY)")
         for key, text in (("EXPECT_NONE", out), ("ERROR_NONE", err)):
             for _, pattern in case.all(key):
                 hit = re.search(self.fill(pattern), text, re.M)
