@@ -65,6 +65,7 @@ class Bodies {
       if (shape.is_known()) return;
       shape = shape_of(literal_type(0));
       shape.is_literal = true;
+      shape.is_assumed = true;
     };
     for (std::size_t i = 0; i < shared_.maps.size(); ++i) {
       settle(shared_.maps[i].value);

@@ -57,10 +57,6 @@ ValuePtr BodyLowering::lower(const Integer& n) {
   // A suffix fixes the type, so the literal no longer takes that of its destination.
   const bool is_unsigned = n.suffix.find('u') != std::string::npos;
   const bool is_long = n.suffix.find('l') != std::string::npos;
-  if (is_unsigned && !is_long && n.value > 0xffffffff) {
-    report(Diag::InvalidLiteral, n.span, "overflow error, maximum value is 4294967295: " + std::to_string(n.value));
-    return unknown(n.span);
-  }
   const Type type = is_unsigned && !is_long ? lang::make_integer(32, false) : lang::make_integer(64, !is_unsigned);
   return typed::make(type, n.span, typed::Convert{typed::make_constant(literal_type(n.value), n.span, n.value)});
 }

@@ -75,7 +75,7 @@ void BodyLowering::assign_map(const MapRef& target, const Assign& n, Statements&
   ValuePtr key = target.has_keys ? key_of(map, target.keys, target.span) : nullptr;
   ValuePtr value = no_void(raw(n.value));
   if (value->type.is_aggregate()) {
-    if (state.value.is_known() && state.value.type.is_integer()) {
+    if (state.value.type.is_integer() && !state.value.is_assumed) {
       value = as_integer(std::move(value));
     } else if (shared_.is_final) {
       report(Diag::InvalidAssignment, n.span, fmt::format("Map value '{}' cannot be assigned from one map to another. The function that returns this type must be called directly",

@@ -188,7 +188,7 @@ Type settled(const Shape& shape) {
 
 Joined join(Shape& into, const Shape& from) {
   if (!from.is_known()) return Joined::Same;
-  if (!into.is_known()) {
+  if (!into.is_known() || into.is_assumed) {
     into = from;
     return Joined::Widened;
   }

@@ -14,6 +14,7 @@ struct Shape {
   bool is_literal = false;      ///< an integer set only by non-negative literals so far: any integer type that holds `largest` will do
   std::uint64_t largest = 0;
   bool is_declared = false;     ///< `let $x: T`: never widened
+  bool is_assumed = false;      ///< nothing was found out; stands for 0 until something is
   std::vector<Shape> members;   ///< of a tuple or record
 
   bool is_known() const { return !type.is(lang::TypeKind::None); }
