@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
   static const char *const words[] = {"alpha", "beta", "gamma", NULL};
   long n = argc > 1 ? atol(argv[1]) : 1;
   // A probe cannot wait for a page to be read in: touch what it will read.
-  for (int i = 0; i < 3; ++i) sink = names[i][0] + words[i][0];
+  for (int i = 0; i < 3; ++i) sink = *(const volatile char *)names[i] + *(const volatile char *)words[i];
   for (long i = 1; i <= n; ++i) {
     work_add(i, 2 * i);
     work_negative((int)-i);

@@ -20,7 +20,10 @@ def one_liners(page):
     for block in re.findall(r"^```console\n(.*?)^```", page, re.M | re.S):
         lines = block.splitlines()
         if lines and lines[0].startswith("$ trc "):
-            yield lines[0][2:], lines[1:]
+            end = 1  # a command goes on in lines that begin with blanks
+            while lines[end].startswith("    "):
+                end += 1
+            yield "\n".join(lines[:end])[2:], lines[end:]
 
 
 def kind(line):
@@ -46,7 +49,7 @@ class Readme(unittest.TestCase):
         examples = list(one_liners((ROOT / "README.md").read_text()))
         self.assertEqual(len(examples), 5)
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("TRC", "BPFTRACE"))}
-        environment |= {"PATH": f"{TRC.parent}:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+        environment |= {"PATH": f"{TRC.parent}:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
         for command, shown in examples:
             with self.subTest(command):
                 done = subprocess.run(["bash", "-c", command + " 2>&1"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
