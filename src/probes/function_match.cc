@@ -46,6 +46,11 @@ bool name_matches(const FunctionPattern& pattern, std::string_view name) {
 /// All names of one address; `first` is the best one.
 struct Place {
   std::vector<Function>::const_iterator first, end;
+  bool is_exported() const {
+    for (auto f = first; f != end; ++f)
+      if (f->is_exported) return true;
+    return false;
+  }
   bool is_indirect() const {
     for (auto f = first; f != end; ++f)
       if (f->is_indirect) return true;
@@ -75,6 +80,7 @@ FunctionMatches match_by_name(const ElfFile& elf, const FunctionPattern& pattern
     auto named = place.first;
     while (named != place.end && !name_matches(pattern, named->name)) ++named;
     if (named == place.end || (is_wildcard && place.is_helper())) continue;
+    if (pattern.exported_only && !place.is_exported()) continue;
     const auto offset = elf.file_offset(named->address);
     if (!offset) continue;
     const bool is_indirect = place.is_indirect();
@@ -135,7 +141,7 @@ Result<FunctionMatches> match_form(const ElfFile& elf, const FunctionPattern& pa
 }  // namespace
 
 FunctionPattern parse_function(std::string_view text, bool is_demangled) {
-  FunctionPattern pattern{Form::Name, std::string(text), 0, is_demangled};
+  FunctionPattern pattern{Form::Name, std::string(text), 0, is_demangled, false};
   if (has_glob(text)) {
     pattern.form = Form::Wildcard;
     return pattern;

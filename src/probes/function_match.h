@@ -16,6 +16,7 @@ struct FunctionPattern {
   std::string text;              ///< the name or pattern; of Offset without "+N"
   std::uint64_t number = 0;      ///< Offset: bytes into the function; Address: virtual address in the file
   bool is_demangled = false;     ///< cpp:
+  bool exported_only = false;    ///< Wildcard: only what the file offers to others (.dynsym)
 };
 
 FunctionPattern parse_function(std::string_view text, bool is_demangled);

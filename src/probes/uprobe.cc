@@ -172,7 +172,11 @@ class UserFunction final : public Provider {
     for (const UserFile& file : resolved.files) {
       // A virtual address belongs to the file that was named, not to its libraries.
       if (parts.pattern.form == Form::Address && &file != &resolved.files.front()) break;
-      TRC_TRY(found, match_functions(*file.elf, parts.pattern));
+      FunctionPattern pattern = parts.pattern;
+      // "Every function of the program" is what its library offers. With the internal helpers that a full symbol table adds, which run
+      // millions of times a second, the program would stand still; any narrower pattern, or the library's path, reaches them.
+      pattern.exported_only = resolved.is_program && &file != &resolved.files.front() && pattern.text == "*";
+      TRC_TRY(found, match_functions(*file.elf, pattern));
       matches.skipped += found.skipped;
       for (const FunctionSite& site : found.sites) {
         if (!site.is_indirect) continue;

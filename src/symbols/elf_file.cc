@@ -175,8 +175,13 @@ class ElfFileImpl final : public ElfFile {
     const auto rank = [](const Function& f) { return std::make_tuple(f.address, !f.is_global, f.size == 0, f.name, f.is_indirect); };
     std::sort(functions_.begin(), functions_.end(), [&](const Function& a, const Function& b) { return rank(a) < rank(b); });
     // A name stands in both tables, with the same facts but for the version, so its two entries are neighbours.
-    const auto same = [](const Function& a, const Function& b) { return a.address == b.address && a.name == b.name; };
-    functions_.erase(std::unique(functions_.begin(), functions_.end(), same), functions_.end());
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < functions_.size(); ++i) {
+      const bool again = kept != 0 && functions_[kept - 1].address == functions_[i].address && functions_[kept - 1].name == functions_[i].name;
+      if (again) functions_[kept - 1].is_exported |= functions_[i].is_exported;
+      else functions_[kept++] = functions_[i];
+    }
+    functions_.resize(kept);
     functions_.shrink_to_fit();
   }
 
@@ -197,7 +202,7 @@ class ElfFileImpl final : public ElfFile {
         name = name.substr(0, std::min(name.find('\0'), kMaxName));
         name = name.substr(0, name.find('@'));
         if (name.empty()) continue;
-        functions_.push_back({name, symbol.value, symbol.size, symbol.binding != STB_LOCAL, symbol.type == STT_GNU_IFUNC});
+        functions_.push_back({name, symbol.value, symbol.size, symbol.binding != STB_LOCAL, symbol.type == STT_GNU_IFUNC, section_type == SHT_DYNSYM});
       }
     }
     return found;

@@ -20,6 +20,7 @@ struct Function {
   std::uint64_t size = 0;       ///< bytes, may be 0
   bool is_global = false;       ///< visible outside its object file (STB_GLOBAL, STB_WEAK)
   bool is_indirect = false;     ///< IFUNC: the code at `address` chooses the function and is not it
+  bool is_exported = false;     ///< in .dynsym: visible outside this file
 };
 
 struct UsdtNote {
