@@ -24,6 +24,11 @@ using typed::ValuePtr;
 
 bool is_number(const Type& type) { return type.is_integer() || type.is(TypeKind::Bool); }
 
+/// Aggregates that no single number stands for.
+bool is_many_numbers(const Type& type) {
+  return type.is(TypeKind::Stats) || type.is(TypeKind::Histogram) || type.is(TypeKind::LinearHistogram);
+}
+
 bool accepts(Conversion conversion, const Type& type) {
   switch (conversion) {
     case Conversion::Signed:
@@ -33,7 +38,7 @@ bool accepts(Conversion conversion, const Type& type) {
     case Conversion::HexUpper:
     case Conversion::Octal:
     case Conversion::Pointer: return is_number(type) || type.is(TypeKind::Pointer);
-    case Conversion::String: return !type.is(TypeKind::Stats) && !type.is(TypeKind::Histogram) && !type.is(TypeKind::LinearHistogram);
+    case Conversion::String: return !is_many_numbers(type);
     case Conversion::BufferEscaped:
     case Conversion::BufferEscapedAll:
     case Conversion::BufferHex:
@@ -124,8 +129,12 @@ void lower_print(CallLowering& call) {
   }
   ValuePtr value = call.raw_argument(0);
   if (!value) return;
+  if (is_many_numbers(value->type)) {
+    call.report(Diag::NotSupportedYet, call.argument_span(0), fmt::format("printing one entry of a {} map is not supported yet", lang::type_name(value->type)))
+        .with_hint("print the whole map");
+    return;
+  }
   if (value->type.is_aggregate()) value = call.as_integer(std::move(value));
-  if (!value) return;
   std::vector<ValuePtr> fields;
   fields.push_back(std::move(value));
   call.emit(ActionKind::PrintValue, "", std::move(fields));

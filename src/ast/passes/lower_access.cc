@@ -117,16 +117,12 @@ ValuePtr BodyLowering::lower(const Index& n) {
     return unknown(n.span);
   }
   if (base->type.is(TypeKind::Tuple)) return index_tuple(std::move(base), std::move(index), n.span);
-  if (base->type.is(TypeKind::Array)) return index_array(std::move(base), std::move(index), n.span);
+  if (base->type.is(TypeKind::Array) || base->type.is_string()) return index_array(std::move(base), std::move(index), n.span);
   if (base->type.is(TypeKind::Pointer)) {
     ValuePtr address = pointer_offset(std::move(base), std::move(index), false, n.span);
     return is_known(address) ? dereference(std::move(address), n.span) : std::move(address);
   }
-  if (base->type.is_string()) {
-    report(Diag::NotSupportedYet, n.span, "indexing a string is not supported yet");
-  } else {
-    report(Diag::InvalidOperand, n.span, fmt::format("a value of type '{}' cannot be indexed", lang::type_name(base->type)));
-  }
+  report(Diag::InvalidOperand, n.span, fmt::format("a value of type '{}' cannot be indexed", lang::type_name(base->type)));
   return unknown(n.span);
 }
 
@@ -136,12 +132,20 @@ ValuePtr BodyLowering::index_tuple(ValuePtr base, ValuePtr index, Span span) {
   return unknown(span);
 }
 
+/// A string is an array of int8 as long as its capacity.
 ValuePtr BodyLowering::index_array(ValuePtr base, ValuePtr index, Span span) {
-  const Type element = base->type.element();
-  if (auto constant = constant_value(*index); constant && constant->bits >= base->type.count) {
-    report(Diag::InvalidOperand, index->span,
-           fmt::format("the index {} is out of bounds for array of size {}", static_cast<std::int64_t>(constant->bits), base->type.count));
+  const bool is_text = base->type.is_string();
+  const Type element = is_text ? lang::make_integer(8, true) : base->type.element();
+  const std::uint32_t count = is_text ? base->type.size : base->type.count;
+  const auto constant = constant_value(*index);
+  if (constant && constant->bits >= count) {
+    report(Diag::InvalidOperand, index->span, fmt::format("the index {} is out of bounds for {} of size {}", static_cast<std::int64_t>(constant->bits),
+                                                          is_text ? "string" : "array", count));
     return unknown(span);
+  }
+  if (const auto* text = std::get_if<typed::StringConstant>(&base->op); text && constant) {
+    const std::int8_t letter = constant->bits < text->bytes.size() ? static_cast<std::int8_t>(text->bytes[constant->bits]) : std::int8_t{0};
+    return typed::make_constant(element, span, static_cast<std::uint64_t>(std::int64_t{letter}));
   }
   return typed::make(element, span, typed::Element{std::move(base), widen_to_64(std::move(index))});
 }

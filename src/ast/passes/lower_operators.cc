@@ -65,6 +65,16 @@ ValuePtr apply(Operation operation, Type type, Span span, ValuePtr left, ValuePt
 
 ValuePtr to_uint64(ValuePtr value) { return convert_to(std::move(value), lang::make_uint64()); }
 
+bool is_number(const Type& type) { return type.is_integer() || type.is(TypeKind::Bool); }
+bool is_unsigned_integer(const Type& type) { return type.is_integer() && !type.is_signed; }
+
+/// A bool counts as 0 or 1 in arithmetic, of the sign that the other operand has.
+ValuePtr bool_as_integer(ValuePtr value, bool is_unsigned) {
+  if (!value->type.is(TypeKind::Bool)) return value;
+  if (const auto* constant = std::get_if<typed::Constant>(&value->op)) return typed::make_constant(literal_type(constant->bits), value->span, constant->bits);
+  return convert_to(std::move(value), lang::make_integer(64, !is_unsigned));
+}
+
 ValuePtr bool_constant(bool value, Span span) { return typed::make_constant(lang::make_bool(), span, value); }
 
 }  // namespace
@@ -82,6 +92,14 @@ ValuePtr BodyLowering::lower(const Binary& n) {
 
 ValuePtr BodyLowering::binary(BinaryOp op, ValuePtr left, ValuePtr right, Span span, Span op_span) {
   if (!is_known(left) || !is_known(right)) return unknown(span);
+  const bool both_bool = left->type.is(TypeKind::Bool) && right->type.is(TypeKind::Bool);
+  if (!both_bool || !is_equality(op)) {
+    const bool is_unsigned = is_unsigned_integer(left->type) || is_unsigned_integer(right->type);
+    if (is_number(left->type) && is_number(right->type)) {
+      left = bool_as_integer(std::move(left), is_unsigned);
+      right = bool_as_integer(std::move(right), is_unsigned);
+    }
+  }
   const Type& a = left->type;
   const Type& b = right->type;
   if (a.is_integer() && b.is_integer()) return integers(op, std::move(left), std::move(right), span, op_span);
@@ -92,9 +110,8 @@ ValuePtr BodyLowering::binary(BinaryOp op, ValuePtr left, ValuePtr right, Span s
 }
 
 ValuePtr BodyLowering::invalid_operands(BinaryOp op, const ValuePtr& left, const ValuePtr& right, Span op_span) {
-  Diagnostic& diagnostic = report(Diag::InvalidOperand, op_span, fmt::format("The {} operator can not be used on expressions of types '{}' and '{}'", spelling(op),
+  report(Diag::InvalidOperand, op_span, fmt::format("The {} operator can not be used on expressions of types '{}' and '{}'", spelling(op),
                                                     lang::type_name(left->type), lang::type_name(right->type)));
-  if (left->type.is(TypeKind::Bool) != right->type.is(TypeKind::Bool)) diagnostic.with_hint("a bool counts as a number after a cast: (int64)…");
   return unknown(op_span);
 }
 

@@ -215,7 +215,7 @@ class Verifier {
     if (v.field < v.base->type.fields.size()) same(type, v.base->type.fields[v.field].type, "member");
   }
   void on(const Element& v, const Type& type) {
-    if (expect(v.base, "element")) same(type, v.base->type.element(), "element");
+    if (expect(v.base, "element")) same(type, v.base->type.is_string() ? lang::make_integer(8, true) : v.base->type.element(), "element");
     is_wide(v.index, "index");
   }
   void on(const MapGet& v, const Type& type) {
