@@ -1,0 +1,57 @@
+// Attach points to programs, and what happens when some do not exist.
+#include "fixture.h"
+
+namespace trc::ast {
+namespace {
+
+TEST(Plan, AttachPointsThatOfferTheSameShareAProgram) {
+  const Outcome outcome = analyse_text("uprobe:a:f, uprobe:a:g, interval:s:1, uretprobe:a:f { print(1); }");
+  ASSERT_TRUE(outcome.analysis);
+  const auto& program = outcome.analysis->program;
+  ASSERT_EQ(program.probes.size(), 4u);
+  ASSERT_EQ(program.programs.size(), 3u);
+  EXPECT_EQ(program.probes[0].program, program.probes[1].program);
+  EXPECT_EQ(program.probes[program.programs[1].probe].text, "interval:s:1");
+}
+
+TEST(Plan, MistakesOfManyKindsAreReportedInOneRun) {
+  EXPECT_EQ(complaints("uprobe:a:missing { print($x); }\n"
+                       "nope:a { print(1); }\n"
+                       "begin { foo(); @a = 1; @a[1] = 2; break; }"),
+            "undefined-variable: Undefined or undeclared variable: $x\n"
+            "map-use: @a used as a map with an explicit key (non-scalar map), previously used without an explicit key (scalar map)\n"
+            "control-flow: 'break' statement is not allowed in a probe [it belongs into the body of a for or while loop]\n"
+            "no-match: No matches for uprobe:a:missing. [did you mean found?]\n"
+            "unknown-probe-type: Invalid probe type: nope\n"
+            "unknown-function: Unknown function: foo\n");
+}
+
+TEST(Plan, AMissingProbeDoesNotSpoilTheTypesOfOthers) {
+  EXPECT_EQ(complaints("uprobe:a:missing { @x = comm; } begin { print(strlen(@x)); }"), "no-match: No matches for uprobe:a:missing. [did you mean found?]\n");
+}
+
+TEST(Plan, MissingProbesMayBeIgnored) {
+  const Outcome outcome = analyse_text("config = { missing_probes = \"ignore\" } uprobe:a:missing { print(1); } begin { print(2); }");
+  ASSERT_TRUE(outcome.analysis) << outcome.messages();
+  EXPECT_EQ(outcome.messages(), "");
+  EXPECT_EQ(outcome.analysis->program.probes.size(), 1u);
+}
+
+TEST(Plan, ABlockWithoutAnyProbeLeftIsAnError) {
+  EXPECT_EQ(complaints("config = { missing_probes = \"warn\" } uprobe:a:missing { print(1); }"),
+            "probe-skipped: No matches for uprobe:a:missing. Skipping. [did you mean found?]\n"
+            "no-match: Probe has no valid attach points [set the config variable missing_probes to ignore if this is expected]\n");
+}
+
+TEST(Plan, AScriptWithoutProbesHasNothingToAttach) { EXPECT_EQ(complaints(""), "no-match: No probes to attach\n"); }
+
+TEST(Plan, AFixedNumberOfRoundsIsEnoughForLongChains) {
+  std::string script = "begin { ";
+  for (int i = 0; i < 40; ++i) script += "@m" + std::to_string(i) + " = @m" + std::to_string(i + 1) + "; ";
+  const Outcome outcome = analyse_text(script + "@m40 = comm; }");
+  ASSERT_TRUE(outcome.analysis);
+  for (const auto& map : outcome.analysis->program.maps) EXPECT_EQ(lang::type_name(map.value), "string[16]") << map.name;
+}
+
+}  // namespace
+}  // namespace trc::ast

@@ -1,0 +1,41 @@
+#include "fixture.h"
+
+namespace trc::ast {
+namespace {
+
+image::Settings settings_of(const std::string& block, const std::map<std::string, std::string>& environment = {}) {
+  const Outcome outcome = analyse_text(block + "begin { print(1); }", {}, environment);
+  EXPECT_TRUE(outcome.analysis.has_value()) << outcome.messages();
+  return outcome.analysis ? outcome.analysis->settings : image::Settings{};
+}
+
+TEST(Settings, DefaultsAreThoseOfTheLanguage) {
+  const image::Settings settings = settings_of("");
+  EXPECT_EQ(settings.max_strlen, 1024u);
+  EXPECT_TRUE(settings.print_maps_on_exit);
+  EXPECT_EQ(settings.missing_probes, "error");
+}
+
+TEST(Settings, KeysMayHaveTheirOldPrefixAndAnyCase) {
+  const image::Settings settings = settings_of("config = { BPFTRACE_MAX_STRLEN = 77; Print_Maps_On_Exit = false; stack_mode = perf }");
+  EXPECT_EQ(settings.max_strlen, 77u);
+  EXPECT_FALSE(settings.print_maps_on_exit);
+  EXPECT_EQ(settings.stack_mode, "perf");
+}
+
+TEST(Settings, TheEnvironmentBeatsTheBlockAndOurNameBeatsTheOlderOne) {
+  EXPECT_EQ(settings_of("config = { max_strlen = 5 }", {{"BPFTRACE_MAX_STRLEN", "6"}}).max_strlen, 6u);
+  EXPECT_EQ(settings_of("config = { max_strlen = 5 }", {{"BPFTRACE_MAX_STRLEN", "6"}, {"TRC_MAX_STRLEN", "7"}}).max_strlen, 7u);
+}
+
+TEST(Settings, ABadVariableIsNamed) {
+  EXPECT_EQ(analyse_text("begin { print(1); }", {}, {{"TRC_MAX_STRLEN", "many"}}).messages(),
+            "invalid-config: invalid value for environment variable TRC_MAX_STRLEN: 'many', expected a number from 1 to 65535\n");
+}
+
+TEST(Settings, KeysOfLaterFeaturesAreAccepted) {
+  EXPECT_EQ(complaints("config = { unstable_tseries = true; log_size = 5; lazy_symbolication = false } begin { print(1); }"), "");
+}
+
+}  // namespace
+}  // namespace trc::ast
