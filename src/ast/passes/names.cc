@@ -298,7 +298,8 @@ class Resolver {
 
   void note_builtin(const std::string& name) {
     if (name == "probe") current().asks_probe = true;
-    if (name == "args") current().asks_args = true;
+    const bool is_positional = name.size() > 3 && name.starts_with("arg") && name.find_first_not_of("0123456789", 3) == std::string::npos;
+    if (name == "args" || is_positional) current().asks_args = true;
   }
 
   const lang::Catalogue& catalogue_;

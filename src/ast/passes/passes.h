@@ -43,7 +43,7 @@ struct ProbeNames {
   std::vector<VariableInfo> variables;
   bool asks_probe = false;          ///< uses `probe`
   bool compares_probe = false;      ///< … in a comparison: the text must be known when compiling
-  bool asks_args = false;           ///< uses `args`
+  bool asks_args = false;           ///< uses `args` or argN
 };
 struct MapInfo {
   std::string name;                 ///< with '@'
