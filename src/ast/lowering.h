@@ -28,7 +28,6 @@ class CallLowering {
     std::uint32_t max_strlen = 0;
     bool has_child = false;                          ///< -c
     bool unsafe = false;
-    bool in_loop_callback = false;                   ///< the context is out of reach in the body of a `for`
   };
 
   struct Map {

@@ -20,16 +20,7 @@ using typed::ValuePtr;
 
 constexpr int kGetFuncIp = 173;   // enum bpf_func_id
 
-/// False after a report: the body of a `for` has no context.
-bool has_context(CallLowering& call) {
-  if (!call.surroundings().in_loop_callback) return true;
-  call.report(Diag::NotAvailableHere, call.span(), fmt::format("{} is not available in the body of a for loop", call.name()))
-      .with_hint("copy it to a variable before the loop");
-  return false;
-}
-
 void read(CallLowering& call, const lang::ContextValue& value) {
-  if (!has_context(call)) return;
   if (!value.why_unreadable.empty()) {
     call.report(Diag::NotAvailableHere, call.span(), value.why_unreadable);
     return;
@@ -87,7 +78,7 @@ ValuePtr read_register(Span span, std::uint16_t offset) {
 
 void lower_reg(CallLowering& call) {
   const auto name = call.literal_string(0);
-  if (!name || !has_context(call)) return;
+  if (!name) return;
   if (!call.surroundings().context->has_registers) {
     call.report(Diag::NotAvailableHere, call.span(), fmt::format("reg() is not available in {} probes", call.surroundings().provider));
     return;
@@ -105,7 +96,6 @@ void lower_reg(CallLowering& call) {
 
 /// At entry the instruction pointer is the function; on return only the kernel knows which function that was.
 void lower_func(CallLowering& call) {
-  if (!has_context(call)) return;
   const auto& context = *call.surroundings().context;
   if (!context.has_function) {
     call.report(Diag::NotAvailableHere, call.span(), "The func builtin can not be used with '" + std::string(call.surroundings().provider) + "' probes");

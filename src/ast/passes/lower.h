@@ -55,9 +55,8 @@ class BodyLowering {
   Diagnostic& report(Diag code, Span span, std::string message) { return shared_.diags->report(code, span, std::move(message)); }
   Shared& shared() { return shared_; }
   const PlannedProgram& plan() const { return plan_; }
-  const CallLowering::Surroundings& surroundings();
+  const CallLowering::Surroundings& surroundings() const { return surroundings_; }
   std::optional<lang::Type> written_type(const TypeName& type);
-  bool is_out_of_context(Span span, std::string_view what);
   std::optional<std::string> positional_text(std::uint32_t number) const;
 
  private:
@@ -164,7 +163,6 @@ class BodyLowering {
   std::vector<Shape>& variables_;
   std::vector<lang::Type> temporaries_;
   CallLowering::Surroundings surroundings_;
-  int callbacks_ = 0;    // depth of `for` bodies
 };
 
 /// A positional parameter as a number: integer literals with prefix, suffix or duration, and a sign.

@@ -15,13 +15,6 @@ using lang::Type;
 using lang::TypeKind;
 using typed::ValuePtr;
 
-bool BodyLowering::is_out_of_context(Span span, std::string_view what) {
-  if (callbacks_ == 0) return false;
-  report(Diag::NotAvailableHere, span, fmt::format("{} is not available in the body of a for loop", what))
-      .with_hint("copy it to a variable before the loop");
-  return true;
-}
-
 ValuePtr BodyLowering::context_value(const lang::ContextValue& value, Span span) {
   if (value.why_unreadable.empty()) return typed::make(value.type, span, typed::ReadContext{value});
   report(Diag::NotAvailableHere, span, value.why_unreadable);
@@ -31,7 +24,7 @@ ValuePtr BodyLowering::context_value(const lang::ContextValue& value, Span span)
 /// args.name
 ValuePtr BodyLowering::argument_member(const FieldAccess& n) {
   const lang::Context& context = plan_.context;
-  if (plan_.is_broken || is_out_of_context(n.span, "args")) return unknown(n.span);
+  if (plan_.is_broken) return unknown(n.span);
   if (context.named.empty() && context.refused_names.empty()) {
     const std::string why = context.why_no_args.empty() ? fmt::format("{} probes have no args", plan_.provider) : context.why_no_args;
     Diagnostic& diagnostic = report(Diag::NotAvailableHere, n.span, why);

@@ -38,11 +38,6 @@ BodyLowering::BodyLowering(Shared& shared, const PlannedProgram& plan, std::vect
   surroundings_.unsafe = shared_.input.options.unsafe;
 }
 
-const CallLowering::Surroundings& BodyLowering::surroundings() {
-  surroundings_.in_loop_callback = callbacks_ > 0;
-  return surroundings_;
-}
-
 typed::Statements BodyLowering::lower() {
   const Probe& probe = *plan_.probe;
   Statements out;
@@ -160,9 +155,7 @@ void BodyLowering::range_loop(const For& n, Statements& out) {
   variables_[slot] = shape_of(lang::make_int64());
   variables_[slot].is_declared = true;
   Statements body;
-  ++callbacks_;
   statements(*n.body, body);
-  --callbacks_;
   if (is_known(from) && is_known(to)) out.push_back(make_statement(n.span, typed::ForRange{slot, std::move(from), std::move(to), std::move(body)}));
 }
 
@@ -192,9 +185,7 @@ void BodyLowering::map_loop(const For& n, Statements& out) {
     variables_[slot].is_declared = true;
   }
   Statements body;
-  ++callbacks_;
   statements(*n.body, body);
-  --callbacks_;
   if (is_ready) out.push_back(make_statement(n.span, typed::ForMap{slot, map, std::move(body)}));
 }
 
