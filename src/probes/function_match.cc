@@ -28,6 +28,22 @@ std::string_view without_parameters(std::string_view demangled) {
   return demangled;
 }
 
+/// "doubled<int>" of "int doubled<int>": demangled template functions start with what they return. What follows "operator" may have blanks.
+std::string_view without_return_type(std::string_view demangled) {
+  int depth = 0;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < demangled.size(); ++i) {
+    const std::string_view rest = demangled.substr(i);
+    const bool starts_word = i == 0 || demangled[i - 1] == ' ' || demangled[i - 1] == ':';
+    if (depth == 0 && starts_word && rest.starts_with("operator") && !(rest.size() > 8 && is_identifier_char(rest[8]))) break;
+    if (rest.starts_with("->")) ++i;
+    else if (rest[0] == '<' || rest[0] == '(' || rest[0] == '[' || rest[0] == '{') ++depth;
+    else if (rest[0] == '>' || rest[0] == ')' || rest[0] == ']' || rest[0] == '}') --depth;
+    else if (rest[0] == ' ' && depth == 0) begin = i + 1;
+  }
+  return demangled.substr(begin);
+}
+
 bool is_mangled(std::string_view name) { return name.starts_with("_Z") || name.starts_with("_R"); }
 
 bool text_matches(const FunctionPattern& pattern, std::string_view text) {
@@ -39,8 +55,11 @@ bool name_matches(const FunctionPattern& pattern, std::string_view name) {
   const bool try_demangled = pattern.is_demangled || (pattern.form == Form::Wildcard && is_mangled(name));
   if (!try_demangled) return false;
   const std::string demangled = symbols::demangle(name);
-  if (pattern.text.find('(') != std::string::npos) return text_matches(pattern, demangled);
-  return text_matches(pattern, without_parameters(demangled));
+  const std::string_view bare = without_parameters(demangled);
+  const std::string_view wanted = pattern.text.find('(') != std::string::npos ? std::string_view(demangled) : bare;
+  if (text_matches(pattern, wanted)) return true;
+  const std::size_t type = bare.size() - without_return_type(bare).size();
+  return type != 0 && text_matches(pattern, wanted.substr(type));
 }
 
 /// All names of one address; `first` is the best one.
