@@ -172,6 +172,7 @@ class JsonSink final : public Sink {
 
   void end_of_run() override {}
   void flush() override { writer_.flush(); }
+  bool failed() const override { return writer_.failed(); }
   Result<> finish() override { return writer_.finish(); }
 
  private:

@@ -81,6 +81,7 @@ class TextSink final : public Sink {
   }
 
   void flush() override { writer_.flush(); }
+  bool failed() const override { return writer_.failed(); }
   Result<> finish() override { return writer_.finish(); }
 
  private:

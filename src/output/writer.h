@@ -24,6 +24,7 @@ class Writer {
   void flush();
   /// Writes everything out; the first error of all writes.
   Result<> finish();
+  bool failed() const { return error_ != 0; }
   bool is_terminal() const { return terminal_; }
 
  private:

@@ -283,6 +283,7 @@ void Session::loop() {
 void Session::handle_execs() {
   if (watch_) watch_->drain();
   if (!follow_) return;
+      if (sink_.failed()) break;   // said by finish(); a trace that nobody can read need not go on
   follow_->drain([this](std::int32_t pid) { follow_exec(pid); });
   follow_->resume_ancestors();
 }
