@@ -88,6 +88,7 @@ Result<std::vector<std::string>> split_command(std::string_view command) {
   auto words = Splitter(command).split();
   if (!words) return std::move(words).error().context("the command '" + std::string(command) + "'");
   if (words->empty()) return Error("the command is empty");
+  if (words->front().empty()) return Error("the command '" + std::string(command) + "' starts with an empty word, where its program belongs");
   return words;
 }
 
@@ -103,7 +104,9 @@ Result<std::string> find_executable(const std::string& name, std::string_view pa
     else if (::access(candidate.c_str(), F_OK) == 0 && found_but.empty()) found_but = candidate + ": " + why;
   }
   if (!found_but.empty()) return Error("cannot run '" + name + "': " + found_but);
-  return Error("cannot run '" + name + "': no such program in PATH").hint("give its path, or see whether PATH is what you expect (sudo changes it)");
+  Error error("cannot run '" + name + "': no such program in PATH");
+  if (name.find('=') != std::string::npos) return std::move(error).hint("-c runs no shell: variables are set with env " + name + " PROGRAM …");
+  return std::move(error).hint("give its path, or see whether PATH is what you expect (sudo changes it)");
 }
 
 }  // namespace trc::runtime
