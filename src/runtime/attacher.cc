@@ -106,7 +106,10 @@ Result<> Attacher::attach_point(Point& point, const probes::Scope& scope) {
 }
 
 Result<> Attacher::attach_specs(Point& point, std::vector<AttachSpec> specs, bool alone) {
-  for (AttachSpec& spec : specs) TRC_CHECK(attach_spec(point, std::move(spec), alone));
+  for (AttachSpec& spec : specs) {
+    if (const auto* user = std::get_if<UserProbes>(&spec.how)) point.files.push_back(user->path);
+    TRC_CHECK(attach_spec(point, std::move(spec), alone));
+  }
   return {};
 }
 
@@ -183,6 +186,17 @@ Result<> Attacher::attach_deferred_anywhere() {
 
 bool Attacher::waits_for_exec() const {
   return std::any_of(points_.begin(), points_.end(), [](const Point& point) { return !point.deferred.empty() && !point.attached; });
+}
+
+std::vector<Attacher::FileTarget> Attacher::file_targets() const {
+  std::vector<FileTarget> result;
+  for (const Point& point : points_) {
+    if (point.files.empty() || point.target.fields.size() < 2) continue;
+    const std::string& file = point.target.fields.front();
+    if (file.find('/') == std::string::npos) continue;
+    result.push_back({image_.probes[point.index].text, file.substr(file.rfind('/') + 1), point.files});
+  }
+  return result;
 }
 
 std::vector<Attacher::Waiting> Attacher::never_attached() const {

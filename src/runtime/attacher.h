@@ -46,6 +46,10 @@ class Attacher {
   /// Texts and bare names of targets that were to be found when they are executed, and never were.
   struct Waiting { std::string text, bare_name; };
   std::vector<Waiting> never_attached() const;
+  /// A user attach point that names a file by its path: the file's base name, and where it was attached. (A bare name is attached to
+  /// whatever runs under it.)
+  struct FileTarget { std::string text, name; std::vector<std::string> files; };
+  std::vector<FileTarget> file_targets() const;
   std::vector<std::unique_ptr<Attachment>> take() { return std::move(attachments_); }
 
  private:
@@ -56,6 +60,7 @@ class Attacher {
     bool is_user = false;
     bool attached = false;
     std::string deferred;                 ///< bare name that it waits for
+    std::vector<std::string> files;       ///< of a user probe, where it was attached
   };
   Result<> attach_point(Point& point, const probes::Scope& scope);
   Result<> attach_specs(Point& point, std::vector<probes::AttachSpec> specs, bool alone);

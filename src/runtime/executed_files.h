@@ -1,9 +1,13 @@
 // What the processes of the command have executed, and under which names.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace trc::runtime {
@@ -19,11 +23,14 @@ class ExecutedFiles {
   /// Looks at a process that has just executed something; nullopt if it is gone.
   std::optional<ExecutedFile> note(std::int32_t pid);
   void add(ExecutedFile file) { files_.push_back(std::move(file)); }
-  /// Describes a file of that name that was executed but is no program of its own: "/x/python3, a script that /bin/bash runs". Empty: none.
+  /// Describes the file of that name that was executed: a program, or "/x/python3 (a script that /bin/bash runs)". Empty: none.
   std::string other_file_named(const std::string& name) const;
+  /// Is this one of the programs that ran?
+  bool has_run(const std::string& path) const;
 
  private:
   std::vector<ExecutedFile> files_;
+  std::set<std::pair<dev_t, ino_t>> run_;
 };
 
 }  // namespace trc::runtime

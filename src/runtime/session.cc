@@ -358,7 +358,14 @@ void Session::tell_what_never_was() {
   for (const Attacher::Waiting& waiting : attacher_.never_attached()) {
     const std::string other = executed_.other_file_named(waiting.bare_name);
     messages_.warn(fmt::format("{} was never attached: no process of the command executed a program named {}{}", waiting.text, waiting.bare_name,
-                               other.empty() ? "" : " (but " + other + " ran)"));
+                               other.empty() ? "" : "; " + other + " ran"));
+  }
+  for (const Attacher::FileTarget& target : attacher_.file_targets()) {
+    const bool ran = std::any_of(target.files.begin(), target.files.end(), [&](const std::string& path) { return executed_.has_run(path); });
+    const std::string other = ran ? "" : executed_.other_file_named(target.name);
+    if (other.empty()) continue;
+    messages_.warn(fmt::format("{} never fired: the command ran {}, not {}", target.text, other, target.files.front()),
+                   fmt::format("the bare name '{}' stands for whichever file of that name the command runs", target.name));
   }
   if (actions_.handled() != 0 || losses_.any()) return;
   const std::vector<std::string> hints = silent_tracepoint_hints(image_);
