@@ -385,11 +385,11 @@ void Session::tell_about_command() {
   if (!child_ || stopped_by_us_) return;
   const int status = child_->status();
   if (status < 0) return;
-  if (WIFSIGNALED(status)) {
-    messages_.always(fmt::format("NOTE: the command was killed by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status))));
-  } else {
-    messages_.detail(fmt::format("the command ended with status {}", WEXITSTATUS(status)));
-  }
+  const std::string how = WIFSIGNALED(status) ? fmt::format("was killed by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)))
+                                              : fmt::format("exited with status {}", WEXITSTATUS(status));
+  const bool is_news = status != 0 && !options_.exit_with_child;   // there our own exit status says it
+  if (is_news) messages_.note("the command " + how);
+  else messages_.detail("the command " + how);
 }
 
 Result<> Session::finish() {

@@ -188,13 +188,12 @@ class SessionTest : public testing::Test {
   Record exit(std::uint64_t code) { return record(event(ActionKind::Exit, {lang::make_uint64()}), {code}); }
 
   Result<int> run(std::unique_ptr<Child> child = nullptr) {
-    options_.quiet = true;
     return run_on(engine_, signals_, image_, options_, facts_, std::move(child), sink_);
   }
 
   Log log_;
   image::ProgramImage image_;
-  RunOptions options_;
+  RunOptions options_{.quiet = true};
   FakeFacts facts_;
   FakeEngine engine_{log_};
   FakeSink sink_{log_};
@@ -305,11 +304,25 @@ TEST_F(SessionTest, TheChildsEndEndsTheRun) {
 
 TEST_F(SessionTest, AChildKilledBySignalIsTold) {
   interval();
+  options_.quiet = false;
   auto child = Child::start("sh -c 'kill -SEGV $$'");
   ASSERT_TRUE(child);
   testing::internal::CaptureStderr();
   EXPECT_EQ(run(std::move(*child)).value(), 0);
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("the command was killed by signal 11"));
+}
+
+TEST_F(SessionTest, AChildsStatusIsToldUnlessItIsOurs) {
+  interval();
+  options_.quiet = false;
+  for (const bool ours : {false, true}) {
+    options_.exit_with_child = ours;
+    auto child = Child::start("sh -c 'exit 7'");
+    ASSERT_TRUE(child);
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(run(std::move(*child)).value(), ours ? 7 : 0);
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), ours ? "" : "the command exited with status 7\n");
+  }
 }
 
 TEST_F(SessionTest, ATargetThatIsNotThereIsRefused) {
