@@ -125,6 +125,7 @@ class Session {
   std::vector<std::vector<std::byte>> early_;       ///< records of begin, until everything is attached
   std::vector<std::unique_ptr<Attachment>> attachments_;
   bool stopped_ = true;          ///< no program runs any more but those of begin and end
+  std::uint64_t handled_before_ = 0;                ///< records that begin has sent
   bool stopped_by_us_ = false;
   bool announced_ = false;
 };
@@ -212,6 +213,7 @@ void Session::announce(bool attached) {
   early_.clear();
   sink_.flush();
   if (!attached || options_.notify_attached.empty() || actions_.exited()) return;
+  handled_before_ = actions_.handled();
   const std::string line = options_.notify_attached + "\n";
   if (::write(STDOUT_FILENO, line.data(), line.size()) < 0) messages_.detail("standard output is closed");
 }
@@ -367,7 +369,7 @@ void Session::tell_what_never_was() {
     messages_.warn(fmt::format("{} never fired: the command ran {}, not {}", target.text, other, target.files.front()),
                    fmt::format("the bare name '{}' stands for whichever file of that name the command runs", target.name));
   }
-  if (actions_.handled() != 0 || losses_.any()) return;
+  if (actions_.handled() != handled_before_ || losses_.any()) return;
   const std::vector<std::string> hints = silent_tracepoint_hints(image_);
   if (hints.empty()) return;
   for (std::uint32_t i = 0; i < image_.maps.size(); ++i) {   // a map with something in it: the script has seen events
