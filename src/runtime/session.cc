@@ -87,6 +87,7 @@ class Session {
   Result<> start_following();
   void announce(bool attached);
   void announce_count();
+  void notify();
   void loop();
   bool wait(int timeout_ms, bool with_ring);
   bool target_ended() const;
@@ -124,8 +125,8 @@ class Session {
   Fd target_;                                       ///< pidfd of -p
   std::vector<std::vector<std::byte>> early_;       ///< records of begin, until everything is attached
   std::vector<std::unique_ptr<Attachment>> attachments_;
-  bool stopped_ = true;          ///< no program runs any more but those of begin and end
   std::uint64_t handled_before_ = 0;                ///< records that begin has sent
+  bool stopped_ = true;          ///< no program runs any more but those of begin and end
   bool stopped_by_us_ = false;
   bool announced_ = false;
 };
@@ -200,7 +201,7 @@ Result<> Session::start_following() {
   return {};
 }
 
-/// "Attached N probes", once N is known: targets that wait for an exec count too.
+/// "Attached N probes", once N is known: with targets that wait for an exec, when the first of them is there.
 void Session::announce_count() {
   if (announced_) return;
   announced_ = true;
@@ -209,11 +210,17 @@ void Session::announce_count() {
 
 void Session::announce(bool attached) {
   if (attached && !(follow_ && attacher_.waits_for_exec())) announce_count();
+  const bool waits = !announced_;
   for (const auto& record : early_) actions_.handle(record);
   early_.clear();
-  sink_.flush();
-  if (!attached || options_.notify_attached.empty() || actions_.exited()) return;
   handled_before_ = actions_.handled();
+  sink_.flush();
+  if (attached && !waits) notify();
+}
+
+/// The word for whoever waits until the probes are in place. It comes after what begin has printed.
+void Session::notify() {
+  if (options_.notify_attached.empty() || actions_.exited()) return;
   const std::string line = options_.notify_attached + "\n";
   if (::write(STDOUT_FILENO, line.data(), line.size()) < 0) messages_.detail("standard output is closed");
 }
@@ -276,6 +283,7 @@ void Session::loop() {
     if (actions_.exited()) break;
     if (records != 0) {
       sink_.flush();
+      if (sink_.failed()) break;   // said by finish(); a trace that nobody can read need not go on
       losses_.look();
     }
     more = records != 0 ? wait(static_cast<int>(kLinger.count()), false) : wait(-1, true);
@@ -285,7 +293,6 @@ void Session::loop() {
 void Session::handle_execs() {
   if (watch_) watch_->drain();
   if (!follow_) return;
-      if (sink_.failed()) break;   // said by finish(); a trace that nobody can read need not go on
   follow_->drain([this](std::int32_t pid) { follow_exec(pid); });
   follow_->resume_ancestors();
 }
@@ -293,8 +300,13 @@ void Session::handle_execs() {
 void Session::follow_exec(std::int32_t pid) {
   if (const auto file = executed_.note(pid)) {
     messages_.detail(fmt::format("process {} executes {}", pid, file->exe));
+    const std::size_t before = attacher_.count();
     attacher_.attach_executed(pid, file->exe, file->names);
-    if (!attacher_.waits_for_exec()) announce_count();
+    if (!announced_ && (attacher_.count() != before || !attacher_.waits_for_exec())) {
+      announce_count();
+      sink_.flush();
+      notify();
+    }
   }
   follow_->resume(pid);
 }
@@ -433,7 +445,7 @@ Result<int> Session::run() {
     if (child_) trouble = child_->release();
     if (trouble) {
       loop();
-      announce_count();
+      if (attacher_.count() != 0) announce_count();
     }
   }
   Result<> ended = finish();
