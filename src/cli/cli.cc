@@ -1,5 +1,8 @@
 #include "cli/cli.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -39,12 +42,30 @@ Result<int> dispatch(int argc, char** argv) {
   return 0;
 }
 
+/// Where a standard stream is closed the next file to be opened would get its number, and our output with it. Output that is closed gets
+/// a descriptor that cannot be written to, so that it is an error to print there.
+void occupy_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    (void)::open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);   // the lowest free number is this one
+  }
+}
+
+/// What stdio holds back may fail to be written at the very end.
+Result<> flush_stdout() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {};
+  return Error::from_errno("write output");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  occupy_standard_streams();
   try {
     Result<int> status = dispatch(argc, argv);
-    return status ? *status : report(status.error());
+    if (!status) return report(status.error());
+    const Result<> flushed = flush_stdout();
+    return flushed ? *status : report(flushed.error());
   } catch (const std::exception& e) {
     return report(Error(std::string("internal error in trc: ") + e.what()).hint("please report this with the script"));
   }
