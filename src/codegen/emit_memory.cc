@@ -99,9 +99,9 @@ void FunctionEmitter::write_text(Place place, const std::string& bytes, std::uin
   }
 }
 
-llvm::Value* FunctionEmitter::load_scalar(Place place, const lang::Type& type, bool is_volatile) {
+llvm::Value* FunctionEmitter::load_scalar(Place place, const lang::Type& type) {
   const unsigned bits = std::clamp(type.size, 1u, 8u) * 8;
-  llvm::Value* value = builder_.CreateAlignedLoad(builder_.getIntNTy(bits), place.pointer, place.align, is_volatile);
+  llvm::Value* value = builder_.CreateAlignedLoad(builder_.getIntNTy(bits), place.pointer, place.align);
   if (bits == 64) return value;
   return type.is_signed ? builder_.CreateSExt(value, builder_.getInt64Ty()) : builder_.CreateZExt(value, builder_.getInt64Ty());
 }

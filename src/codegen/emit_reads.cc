@@ -1,5 +1,7 @@
 // Reading what a probe offers and other memory; comparing strings and memory.
+#include <fmt/format.h>
 #include <linux/bpf.h>
+#include <llvm/IR/InlineAsm.h>
 
 #include <algorithm>
 #include <cstring>
@@ -40,11 +42,19 @@ llvm::Value* FunctionEmitter::runtime_constant(typed::RuntimeConstant which) {
   return builder_.CreateAlignedLoad(builder_.getInt64Ty(), module_.constant(which), llvm::Align(8), true);
 }
 
-// The kernel allows loads from the context only at the offsets and widths it knows; volatile keeps LLVM from narrowing them.
-llvm::Value* FunctionEmitter::load_register(std::uint32_t bytes) {
-  const Place place = offset({context(), llvm::Align(8)}, bytes);
-  return builder_.CreateAlignedLoad(builder_.getInt64Ty(), place.pointer, llvm::Align(8), true);
+// The kernel allows loads from the context only at the offsets and widths it knows, with the offset in the instruction. LLVM would narrow
+// a load, or make one of two by choosing between their addresses; so the instruction is written out. It has no side effects: the context
+// stays what it is during a run.
+llvm::Value* FunctionEmitter::load_context(std::uint32_t at, std::uint32_t bytes) {
+  auto* type = llvm::FunctionType::get(builder_.getInt64Ty(), {pointer_type()}, false);
+  const std::string instruction = fmt::format("$0 = *(u{} *)($1 + {})", bytes * 8, at);
+  auto* call = builder_.CreateCall(llvm::InlineAsm::get(type, instruction, "=r,r", false), {context()});
+  call->setDoesNotThrow();
+  call->setMemoryEffects(llvm::MemoryEffects::none());
+  return call;
 }
+
+llvm::Value* FunctionEmitter::load_register(std::uint32_t at) { return load_context(at, 8); }
 
 llvm::Value* FunctionEmitter::read_context(const lang::ContextValue& value) {
   using namespace lang;
@@ -56,10 +66,10 @@ llvm::Value* FunctionEmitter::read_context(const lang::ContextValue& value) {
           [&](const ContextSource& source) -> llvm::Value* {
             if (state_.program.context.kind == ProgramKind::RawTracepoint) return normalise(load_register(source.offset), type);
             if (source.offset % type.size != 0) return read_scalar(context_address(i64(source.offset)), AddressSpace::Kernel, type);
-            return load_scalar({offset({context(), llvm::Align(8)}, source.offset).pointer, llvm::Align(type.size)}, type, true);
+            return normalise(load_context(source.offset, type.size), type);
           },
           [&](const DataLocSource& source) -> llvm::Value* {
-            auto* locator = load_scalar({offset({context(), llvm::Align(8)}, source.offset).pointer, llvm::Align(4)}, make_integer(32, false), true);
+            auto* locator = load_context(source.offset, 4);
             return context_address(builder_.CreateAnd(locator, i64(0xffff)));
           },
           [&](const UsdtSource& source) -> llvm::Value* {

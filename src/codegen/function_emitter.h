@@ -106,7 +106,7 @@ class FunctionEmitter {
   void copy(Place to, Place from, std::uint32_t bytes);
   void zero(Place place, std::uint32_t bytes);
   void write_text(Place place, const std::string& bytes, std::uint32_t capacity);
-  llvm::Value* load_scalar(Place place, const lang::Type& type, bool is_volatile = false);
+  llvm::Value* load_scalar(Place place, const lang::Type& type);
   void store_scalar(llvm::Value* value, const lang::Type& type, Place place);
   void zero_padding(const lang::Type& type, Place place);
   /// Copies a value in memory to a wider type of the same shape.
@@ -141,7 +141,8 @@ class FunctionEmitter {
   llvm::Value* runtime_constant(typed::RuntimeConstant which);
   llvm::Value* read_context(const lang::ContextValue& value);
   Store prepare_context(const lang::ContextValue& value);
-  llvm::Value* load_register(std::uint32_t offset);
+  llvm::Value* load_context(std::uint32_t at, std::uint32_t bytes);  // 1, 2, 4 or 8 bytes, zero-extended
+  llvm::Value* load_register(std::uint32_t at);
   llvm::Value* read_scalar(llvm::Value* address, lang::AddressSpace space, const lang::Type& type);
   void read_memory(Place to, llvm::Value* bytes, llvm::Value* address, lang::AddressSpace space);
   /// `length` (i64, counts the NUL) may be null: the whole capacity, without a NUL when the text fills it.
