@@ -96,13 +96,18 @@ void FunctionEmitter::close_program() {
   frame_memory_->setAllocatedType(llvm::ArrayType::get(builder_.getInt8Ty(), state_.frame_bytes));
 }
 
+// Scalars get the frame first: the verifier follows a loop's counter in registers and on the stack, not in scratch memory.
 void FunctionEmitter::lay_out_slots() {
-  for (const lang::Type& type : state_.program.slots) {
-    const std::uint32_t bytes = (std::max(type.size, 1u) + 7) / 8 * 8;
-    SlotPlace place;
-    place.in_scratch = type.size > module_.program.on_stack_limit || state_.frame_bytes + bytes > kFrameLimit;
-    place.offset = place.in_scratch ? allocate_scratch(bytes) : add_to_frame(bytes);
-    state_.slots.push_back(place);
+  state_.slots.resize(state_.program.slots.size());
+  for (const bool scalars : {true, false}) {
+    for (std::size_t i = 0; i < state_.program.slots.size(); ++i) {
+      const lang::Type& type = state_.program.slots[i];
+      if (is_scalar(type) != scalars) continue;
+      const std::uint32_t bytes = (std::max(type.size, 1u) + 7) / 8 * 8;
+      SlotPlace& place = state_.slots[i];
+      place.in_scratch = type.size > module_.program.on_stack_limit || state_.frame_bytes + bytes > kFrameLimit;
+      place.offset = place.in_scratch ? allocate_scratch(bytes) : add_to_frame(bytes);
+    }
   }
 }
 
