@@ -172,7 +172,10 @@ void Attacher::attach_executed(std::int32_t pid, const std::string& exe, const s
       return;
     }
     processes_.insert(pid);
-    if (auto done = attach_point(*point, scope); !done) messages_.warn(done.error().message(), done.error().hint());
+    if (auto done = attach_point(*point, scope); !done) {
+      point->failed = true;
+      messages_.warn(done.error().message(), done.error().hint());
+    }
   }
 }
 
@@ -202,7 +205,7 @@ std::vector<Attacher::FileTarget> Attacher::file_targets() const {
 std::vector<Attacher::Waiting> Attacher::never_attached() const {
   std::vector<Waiting> result;
   for (const Point& point : points_) {
-    if (!point.deferred.empty() && !point.attached) result.push_back({image_.probes[point.index].text, point.deferred});
+    if (!point.deferred.empty() && !point.attached && !point.failed) result.push_back({image_.probes[point.index].text, point.deferred});
   }
   return result;
 }

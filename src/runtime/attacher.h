@@ -59,6 +59,7 @@ class Attacher {
     probes::Target target;
     bool is_user = false;
     bool attached = false;
+    bool failed = false;                  ///< where it was executed it could not be attached, which was told then
     std::string deferred;                 ///< bare name that it waits for
     std::vector<std::string> files;       ///< of a user probe, where it was attached
   };
