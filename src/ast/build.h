@@ -20,7 +20,7 @@ inline ValuePtr make_binary(BinaryOp op, lang::Type type, Span span, ValuePtr le
 }
 
 /// A kernel helper without arguments; the result is 64 bits wide.
-inline ValuePtr make_helper_call(int helper, Span span) { return make(lang::make_uint64(), span, CallHelper{helper, {}}); }
+inline ValuePtr make_helper_call(int helper, Span span) { return make(lang::make_uint64(), span, CallHelper{helper, {}, false}); }
 
 template <class Op>
 Statement make_statement(Span span, Op op) {

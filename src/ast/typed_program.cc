@@ -186,7 +186,9 @@ class Dumper {
     return v.value.name.empty() ? place_of(v.value.source) : fmt::format("args.{}={}", v.value.name, place_of(v.value.source));
   }
   std::string show(const Runtime& v, const Value&) { return name_of(v.which); }
-  std::string show(const CallHelper& v, const Value&) { return fmt::format("helper-{}({})", v.helper, list(v.args)); }
+  std::string show(const CallHelper& v, const Value&) {
+    return fmt::format("helper-{}({}{})", v.helper, v.with_context ? "context" : "", list(v.args));
+  }
   std::string show(const CallStdlib& v, const Value&) { return fmt::format("{}({})", v.symbol, list(v.args)); }
   std::string show(const Comm&, const Value&) { return "comm"; }
   std::string show(const ProbeId&, const Value&) { return "probe"; }

@@ -45,7 +45,8 @@ struct StringConstant { std::string bytes; };                      // type Strin
 struct LoadSlot { SlotId slot = 0; };
 struct ReadContext { lang::ContextValue value; };                  // a value that the context offers
 struct Runtime { RuntimeConstant which; };
-struct CallHelper { int helper = 0; std::vector<ValuePtr> args; }; // kernel helper with scalar arguments, scalar result (enum bpf_func_id)
+// A kernel helper (enum bpf_func_id) with scalar arguments and result; with_context: the program's context comes before the arguments.
+struct CallHelper { int helper = 0; std::vector<ValuePtr> args; bool with_context = false; };
 struct CallStdlib { std::string symbol; std::vector<ValuePtr> args; };  // function of src/stdlib/*.bpf.c, scalar result
 struct Comm {};                                                    // type string[16]
 struct ProbeId {};                                                 // type ProbeName: which attach point fired

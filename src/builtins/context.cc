@@ -102,7 +102,8 @@ void lower_func(CallLowering& call) {
     return;
   }
   const bool user = context.space == lang::AddressSpace::User;
-  ValuePtr address = context.return_value ? typed::make_helper_call(kGetFuncIp, call.span()) : read_register(call.span(), kInstructionPointer);
+  ValuePtr address = context.return_value ? typed::make(lang::make_uint64(), call.span(), typed::CallHelper{kGetFuncIp, {}, true})
+                                          : read_register(call.span(), kInstructionPointer);
   call.result(typed::make(lang::make_symbol(user), call.span(), typed::MakeSymbol{std::move(address)}));
 }
 

@@ -341,6 +341,7 @@ Place FunctionEmitter::element(const typed::Element& op, Span span) {
 
 llvm::Value* FunctionEmitter::emit_call(const typed::CallHelper& op, const lang::Type& type) {
   llvm::SmallVector<llvm::Value*, 5> arguments;
+  if (op.with_context) arguments.push_back(context());
   for (const typed::ValuePtr& argument : op.args) arguments.push_back(scalar(argument));
   llvm::Value* result = helper(op.helper, arguments);
   return type.is(lang::TypeKind::Void) ? i64(0) : normalise(result, type);

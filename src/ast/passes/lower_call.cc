@@ -158,7 +158,7 @@ void CallOfBuiltin::lower_plainly() {
   const Type wide = lang::make_uint64();
   ValuePtr value;
   if (const auto* helper = std::get_if<lang::HelperCall>(&row_.lower)) {
-    value = typed::make(wide, span_, typed::CallHelper{helper->id, std::move(values)});
+    value = typed::make(wide, span_, typed::CallHelper{helper->id, std::move(values), false});
     if (helper->shift != 0) {
       value = typed::make_binary(typed::BinaryOp::ShiftRightLogical, wide, span_, std::move(value),
                                  typed::make_constant(wide, span_, static_cast<std::uint64_t>(helper->shift)));
