@@ -108,8 +108,8 @@ TEST_F(RunTest, AProgramThatNeverRanIsTold) {
   file("trc_target", "#!/bin/sh\n:\n");
   probe("uprobe:trc_target:main");
   EXPECT_EQ(run("sh -c '" + folder_ + "/trc_target; :'"), 0);
-  EXPECT_THAT(said_, HasSubstr("uprobe:trc_target:main was never attached: no process of the command executed a program named trc_target (but " + folder_ +
-                               "/trc_target, a script that "));
+  EXPECT_THAT(said_, HasSubstr("uprobe:trc_target:main was never attached: no process of the command executed a program named trc_target; " + folder_ +
+                               "/trc_target (a script that "));
 }
 
 TEST_F(RunTest, TheFirstInstructionIsTraced) {
