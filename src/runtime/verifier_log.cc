@@ -25,6 +25,15 @@ bool is_statistics(std::string_view line) {
   return line.starts_with("processed ") || line.starts_with("verification time ") || line.starts_with("stack depth ");
 }
 
+/// Verdicts that the verifier writes behind an unfinished line of its trace; empty if the line holds none.
+std::string_view glued_verdict(std::string_view line) {
+  for (const std::string_view verdict : {"BPF program is too large", "The sequence of"}) {
+    const std::size_t at = line.find(verdict);
+    if (at != std::string_view::npos) return line.substr(at);
+  }
+  return {};
+}
+
 struct Place { std::string_view text, file; std::uint32_t line = 0; };
 
 /// "; text @ file:12"; kernels before 6.9 print the text only.
@@ -86,6 +95,7 @@ std::optional<Refusal> find_refusal(std::string_view log, const image::ProgramIm
   for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
     const std::string_view text = trim(*line);
     if (text.empty()) continue;
+    if (refusal.reason.empty()) refusal.reason = std::string(glued_verdict(text));
     if (refusal.reason.empty() && !is_trace(text) && !is_statistics(text) && !text.starts_with("libbpf:")) refusal.reason = std::string(text);
     if (text.starts_with(';') && resolve(parse_annotation(text), image, refusal)) break;
   }

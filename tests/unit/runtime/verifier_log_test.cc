@@ -27,6 +27,15 @@ TEST(VerifierLog, FindsTheLineAndTheReason) {
   EXPECT_EQ(describe(*refusal), "script.trc:2: the kernel's verifier refused the program: R1 invalid mem access 'scalar'\n  $a = *kptr(0);");
 }
 
+TEST(VerifierLog, AVerdictBehindAnUnfinishedLineIsFound) {
+  const std::string log = std::string(kHead) +
+                          "; $a = *kptr(0); @ script.trc:2\n1: (79) r0 = *(u64 *)(r1 +0)BPF program is too large. Processed 1000001 insn\n" + kTail;
+  const auto refusal = find_refusal(log, image());
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->reason, "BPF program is too large. Processed 1000001 insn");
+  EXPECT_EQ(refusal->line, 2U);
+}
+
 TEST(VerifierLog, OlderKernelsGiveTheTextOnly) {
   const std::string log = std::string(kHead) + "; $a = *kptr(0);\n1: (79) r0 = *(u64 *)(r1 +0)\nR1 invalid mem access 'inv'\n" + kTail;
   const auto refusal = find_refusal(log, image());
