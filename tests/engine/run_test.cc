@@ -8,6 +8,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "engine_image.h"
@@ -119,12 +120,23 @@ TEST_F(RunTest, TheFirstInstructionIsTraced) {
   EXPECT_EQ(dump_.attached_probes, 1U);
 }
 
+/// The first python3 on PATH that is a script (a version manager's shim); empty if there is none.
+std::string python_script() {
+  std::istringstream path(std::getenv("PATH") ? std::getenv("PATH") : "");
+  for (std::string folder; std::getline(path, folder, ':');) {
+    const std::string file = folder + "/python3";
+    char start[2] = {};
+    if (std::ifstream(file).read(start, 2) && start[0] == '#' && start[1] == '!') return file;
+  }
+  return "";
+}
+
 TEST_F(RunTest, PythonBehindAShim) {
-  if (::access("/root/.pyenv/shims/python3", X_OK) != 0) GTEST_SKIP() << "there is no python3 here that is a shell script";
+  const std::string script = python_script();
+  if (script.empty()) GTEST_SKIP() << "there is no python3 on PATH that is a script";
   probe("uprobe:python3:Py_*");
-  EXPECT_EQ(run("/root/.pyenv/shims/python3 -c 'print(1)'"), 0);
-  EXPECT_GT(hits_of("libpython3"), 10U) << said_;
-  EXPECT_THAT(said_, HasSubstr("python3: "));
+  EXPECT_EQ(run(script + " -c 'print(1)'"), 0);
+  EXPECT_GT(hits_of(":Py_"), 10U) << said_;
 }
 
 TEST_F(RunTest, BlocksOnOneFunctionRunAsWritten) {
