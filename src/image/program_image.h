@@ -23,6 +23,7 @@ enum class MapRole : std::uint8_t {
   Loss,      ///< per-CPU array of LossCounters, one element per program
   Stacks,    ///< hash {u64 low, u64 high} -> {u32 n, u32 zero, u64 frames[limit]}; see lang/type.h
   Scratch,   ///< claimed scratch memory, see stdlib/scratch.bpf.c
+  Unwind,    ///< holds unwind tables (stdlib/unwind_abi.h): the runner makes and fills it, and gives it to the programs
   Internal,  ///< anything else code generation needs; the runner only creates it
 };
 

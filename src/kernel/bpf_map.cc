@@ -3,9 +3,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace trc::kernel {
 namespace {
@@ -60,6 +62,46 @@ Result<> one_by_one(const BpfMap& map, const ElementHandler& handle) {
 }
 
 }  // namespace
+
+Result<Fd> create_map(const MapSpec& spec) {
+  LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = spec.flags);
+  if (spec.inner >= 0) options.inner_map_fd = static_cast<std::uint32_t>(spec.inner);
+  const int fd = bpf_map_create(static_cast<bpf_map_type>(spec.type), spec.name.c_str(), spec.key_size, spec.value_size, spec.max_entries, &options);
+  if (fd < 0) return Error::from_errno("create the map " + spec.name);
+  return Fd(fd);
+}
+
+Result<> put_maps(int outer, std::uint32_t first, std::span<const int> maps) {
+  std::vector<std::uint32_t> keys(maps.size());
+  for (std::uint32_t i = 0; i < keys.size(); ++i) keys[i] = first + i;
+  auto count = static_cast<std::uint32_t>(keys.size());
+  LIBBPF_OPTS(bpf_map_batch_opts, batch);
+  if (bpf_map_update_batch(outer, keys.data(), maps.data(), &count, &batch) == 0) return {};
+  // Before 5.16 maps of maps know no batches.
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (bpf_map_update_elem(outer, &keys[i], &maps[i], BPF_ANY) != 0) return Error::from_errno("put a map into a map of maps");
+  }
+  return {};
+}
+
+Result<MappedArray> MappedArray::create(const std::string& name, std::uint32_t value_size, std::uint32_t max_entries) {
+  MappedArray array;
+  TRC_TRY(fd, create_map({.name = name, .type = BPF_MAP_TYPE_ARRAY, .value_size = value_size, .max_entries = max_entries, .flags = BPF_F_MMAPABLE}));
+  array.fd_ = std::move(fd);
+  const std::size_t size = (std::size_t{value_size} + 7) / 8 * 8 * max_entries;
+  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, array.fd_.get(), 0);
+  if (memory == MAP_FAILED) return Error::from_errno("map the memory of " + name);
+  array.memory_ = static_cast<std::byte*>(memory);
+  array.size_ = size;
+  return array;
+}
+
+MappedArray::MappedArray(MappedArray&& other) noexcept
+    : fd_(std::move(other.fd_)), memory_(std::exchange(other.memory_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedArray::~MappedArray() {
+  if (memory_ != nullptr) ::munmap(memory_, size_);
+}
 
 std::uint32_t possible_cpus() {
   static const std::uint32_t cpus = static_cast<std::uint32_t>(std::max(libbpf_num_possible_cpus(), 1));

@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "base/owned.h"
 #include "base/result.h"
 
 namespace trc::kernel {
@@ -21,6 +23,38 @@ struct BpfMap {
 
   /// Bytes of all copies of one element.
   std::size_t stored_size() const;
+};
+
+/// A map to be made.
+struct MapSpec {
+  std::string name;               ///< up to 15 characters are kept
+  std::uint32_t type = 0;         ///< enum bpf_map_type
+  std::uint32_t key_size = 4, value_size = 0, max_entries = 0;
+  std::uint32_t flags = 0;        ///< BPF_F_…
+  int inner = -1;                 ///< a map of maps: one that its elements will be like; borrowed
+};
+Result<Fd> create_map(const MapSpec& spec);
+
+/// Puts maps into a map of maps at `first` and the places that follow; returns when no running program can miss them, which takes an RCU
+/// grace period (milliseconds), once for all.
+Result<> put_maps(int outer, std::uint32_t first, std::span<const int> maps);
+
+/// An array map whose elements are also memory of this process. Elements lie 8-byte aligned, one after another.
+class MappedArray {
+ public:
+  static Result<MappedArray> create(const std::string& name, std::uint32_t value_size, std::uint32_t max_entries);
+  MappedArray(MappedArray&& other) noexcept;
+  MappedArray& operator=(MappedArray&&) = delete;
+  ~MappedArray();
+
+  int fd() const { return fd_.get(); }
+  std::span<std::byte> bytes() const { return {memory_, size_}; }
+
+ private:
+  MappedArray() = default;
+  Fd fd_;
+  std::byte* memory_ = nullptr;
+  std::size_t size_ = 0;
 };
 
 /// Possible CPUs, as per-CPU maps count them.

@@ -96,6 +96,13 @@ Result<> BpfObject::set_max_entries(const std::string& map, std::uint32_t entrie
   return {};
 }
 
+Result<> BpfObject::use_map(const std::string& map, int fd) {
+  bpf_map* found = bpf_object__find_map_by_name(object_, map.c_str());
+  if (found == nullptr) return Error("the BPF object has no map '" + map + "'");
+  if (const int err = bpf_map__reuse_fd(found, fd)) return Error::from_errno("use map " + map, -err);
+  return {};
+}
+
 Result<> BpfObject::set_data(const std::string& section, std::size_t offset, std::string_view bytes) {
   bpf_map* map = bpf_object__find_map_by_name(object_, section.c_str());
   std::size_t size = 0;

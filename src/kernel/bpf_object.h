@@ -25,6 +25,8 @@ class BpfObject {
   // Before load().
   Result<> set_type(const std::string& function, ProgramType type);
   Result<> set_max_entries(const std::string& map, std::uint32_t entries);
+  /// Programs use this map instead of one of their own. It must be of the shape that they declare.
+  Result<> use_map(const std::string& map, int fd);
   /// Writes into the initial contents of a data section (".rodata", ".bss").
   Result<> set_data(const std::string& section, std::size_t offset, std::string_view bytes);
 

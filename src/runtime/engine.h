@@ -41,6 +41,8 @@ struct MapElement {
 class Engine {
  public:
   virtual ~Engine() = default;
+  /// Before load(): the image's map of that name, of role Unwind, is this one. The descriptor is borrowed until load() returns.
+  virtual void provide_map(const std::string& name, int fd) { (void)name, (void)fd; }
   /// Creates the maps and loads the programs. The image must outlive the engine. `constants[i]` fills ProgramImage::constants[i].
   /// A verifier refusal names the script's source line and the reason; the log itself is in `verifier_log()`.
   virtual Result<> load(const image::ProgramImage& image, const std::vector<std::uint64_t>& constants) = 0;

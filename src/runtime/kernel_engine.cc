@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <map>
+#include <string>
 
 #include "image/program_image.h"
 #include "kernel/bpf_map.h"
@@ -38,6 +40,7 @@ class KernelEngine : public Engine {
  public:
   explicit KernelEngine(EngineOptions options) : options_(std::move(options)) {}
 
+  void provide_map(const std::string& name, int fd) override { provided_[name] = fd; }
   Result<> load(const image::ProgramImage& image, const std::vector<std::uint64_t>& constants) override;
   std::string verifier_log() const override { return object_ ? object_->log() : std::string(); }
   Result<> run(std::uint32_t program) override;
@@ -70,6 +73,7 @@ class KernelEngine : public Engine {
   std::unique_ptr<kernel::BpfObject> object_;
   std::vector<int> programs_;                     // descriptors, borrowed from the object
   std::vector<kernel::BpfMap> maps_;
+  std::map<std::string, int> provided_;           // maps that come from outside; borrowed
   std::unique_ptr<kernel::RingBuffer> ring_;
   std::uint32_t ring_size_ = 0;
   int ring_fd_ = -1;
@@ -103,6 +107,11 @@ Result<> KernelEngine::prepare(const std::vector<std::uint64_t>& constants) {
     TRC_CHECK(object_->set_type(program.name, type));
   }
   for (const image::MapEntry& map : image_->maps) {
+    if (map.role == MapRole::Unwind) {
+      const auto given = provided_.find(map.name);
+      if (given == provided_.end()) return Error("the programs want the map " + map.name + ", which this trc does not have");
+      TRC_CHECK(object_->use_map(map.name, given->second));
+    }
     if (map.role != MapRole::Ring) continue;
     ring_size_ = ring_bytes();
     TRC_CHECK(object_->set_max_entries(map.name, ring_size_));
