@@ -49,8 +49,8 @@ struct trc_uw_block {
   unsigned rows[TRC_UW_BLOCK_ROWS];
 };
 
-// A rule: bits 0-3 enum trc_uw_frame_pointer, 4-7 enum trc_uw_kind, 8-15 added (unsigned), 16-31 where rbp is saved (signed, from the
-// CFA), 32-63 offset (signed). CFA: the value of the stack pointer before the call; the return address lies at CFA - 8.
+// A rule: bits 0-3 enum trc_uw_frame_pointer, 4-7 enum trc_uw_kind, 8-15 added (unsigned), 16-31 where rbp is saved (signed; from what,
+// says the first), 32-63 offset (signed). CFA: the value of the stack pointer before the call; the return address lies at CFA - 8.
 #define TRC_UW_RULE(kind, fp, add, fp_offset, offset)                                                                         \
   ((unsigned long long)(fp) | (unsigned long long)(kind) << 4 | (unsigned long long)((add) & 0xff) << 8 |                     \
    (unsigned long long)((fp_offset) & 0xffff) << 16 | (unsigned long long)(unsigned)(offset) << 32)
@@ -74,7 +74,8 @@ enum trc_uw_kind {
 };
 enum trc_uw_frame_pointer {
   TRC_UW_FP_SAME = 0,     // the caller's rbp is still in rbp
-  TRC_UW_FP_SAVED = 1     // it lies at CFA + where rbp is saved
+  TRC_UW_FP_SAVED = 1,    // it lies at CFA + where rbp is saved
+  TRC_UW_FP_AT_FP = 2     // it lies at rbp + where rbp is saved: functions that realign the stack, whose CFA is not at a fixed place from rbp
 };
 
 // ---- stacks ----------------------------------------------------------------------------------------------------------------------------
