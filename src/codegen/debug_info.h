@@ -34,6 +34,7 @@ class DebugInfo {
   void complete_library_function(llvm::Function& function);
   /// A place in the script inside `function`, which was described before.
   llvm::DebugLoc at(Span span, llvm::Function& function);
+  /// May be called again when more was described.
   void finish() { builder_.finalize(); }
 
  private:

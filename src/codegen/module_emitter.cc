@@ -14,6 +14,13 @@
 namespace trc::codegen {
 namespace {
 
+struct KernelField { const char *symbol, *member; };
+constexpr KernelField kKernelFields[] = {
+#define TRC_KERNEL_FIELD(symbol, structure, member) {"trc_at_" #symbol, structure "." member},
+#include "stdlib/kernel_fields.def"
+#undef TRC_KERNEL_FIELD
+};
+
 constexpr const char* kConstantNames[] = {"trc_target_pid", "trc_child_pid", "trc_cpu_count", "trc_start_ns"};  // as typed::RuntimeConstant
 
 void keep_operands(llvm::NamedMDNode& list, const std::function<bool(llvm::MDNode*)>& wanted) {
@@ -124,7 +131,23 @@ Result<> ModuleEmitter::link_library() {
   keep_operands(*module.getNamedMetadata("llvm.dbg.cu"), [&](llvm::MDNode* unit) { return units.count(unit) != 0; });
   keep_operands(*module.getModuleFlagsMetadata(),
                 [](llvm::MDNode* flag) { return llvm::cast<llvm::MDString>(flag->getOperand(1))->getString() != "Dwarf Version"; });
+  define_kernel_fields();
   return {};
+}
+
+/// The fields that the linked functions ask for, as read-only data for the runner to fill in.
+void ModuleEmitter::define_kernel_fields() {
+  for (const KernelField& field : kKernelFields) {
+    llvm::GlobalVariable* declared = module.getGlobalVariable(field.symbol, true);
+    if (!declared || declared->use_empty()) continue;
+    declared->setInitializer(llvm::ConstantInt::get(declared->getValueType(), 0));
+    declared->setConstant(true);
+    declared->setSection(".rodata");
+    declared->setAlignment(llvm::Align(8));
+    debug.describe_constant(*declared);
+    image.kernel_fields.push_back({field.symbol, field.member, 0});  // the offset is read from the object
+  }
+  debug.finish();   // again, for these
 }
 
 void ModuleEmitter::fail(Span span, std::string message) {

@@ -55,7 +55,7 @@ class ModuleEmitter {
   /// Declares a function of src/stdlib; asserts that it exists there. The caller makes sure of the maps that it uses.
   llvm::Function* library_function(const std::string& name);
   bool library_has(const std::string& name);
-  /// Links what was asked for.
+  /// Links what was asked for; after finish().
   Result<> link_library();
 
   // ---- errors: the first one is kept ----
@@ -69,6 +69,7 @@ class ModuleEmitter {
   void add_user_map(const typed::Map& map);
   llvm::GlobalVariable* declare_map(const std::string& name);
   llvm::GlobalVariable* add_internal_map(image::MapEntry entry);
+  void define_kernel_fields();
   llvm::GlobalVariable* read_only(const std::string& name, llvm::Constant* value);
 
   std::deque<image::MapEntry> maps_;                 // becomes image.maps; what map_entry() gave stays valid

@@ -15,7 +15,7 @@
 
 namespace trc::image {
 
-inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint32_t kFormatVersion = 2;
 
 enum class MapRole : std::uint8_t {
   User,      ///< a map of the script
@@ -114,6 +114,17 @@ struct RuntimeConstantEntry {
   void serialize(Archive& ar) { ar(which, symbol, offset); }
 };
 
+/// A u64 in ".rodata" that says where a member of a kernel structure lies. The runner asks the kernel's BTF before loading; kNoMember if
+/// this kernel has no such member. The list of those there are is stdlib/kernel_fields.def.
+struct KernelFieldEntry {
+  std::string symbol;               ///< variable in the object
+  std::string member;               ///< "structure.member", "structure.member.inner"
+  std::uint32_t offset = 0;         ///< bytes into the ".rodata" section
+  template <class Archive>
+  void serialize(Archive& ar) { ar(symbol, member, offset); }
+};
+inline constexpr std::uint64_t kNoMember = ~std::uint64_t{0};
+
 inline constexpr std::uint32_t kNoOffset = 0xffffffff;
 
 struct ProgramImage {
@@ -123,6 +134,7 @@ struct ProgramImage {
   std::vector<ProbeEntry> probes;
   std::vector<lang::EventSchema> events;
   std::vector<RuntimeConstantEntry> constants;
+  std::vector<KernelFieldEntry> kernel_fields;
   std::vector<SourceText> sources;
   std::vector<std::uint32_t> helpers;   ///< kernel helpers the programs call (enum bpf_func_id), sorted
   Settings settings;
@@ -130,7 +142,7 @@ struct ProgramImage {
   /// when the run ends, so that what is printed does not move while attachments are taken away. kNoOffset: the object has none.
   std::uint32_t frozen_offset = kNoOffset;
   template <class Archive>
-  void serialize(Archive& ar) { ar(object, maps, programs, probes, events, constants, sources, helpers, settings, frozen_offset); }
+  void serialize(Archive& ar) { ar(object, maps, programs, probes, events, constants, kernel_fields, sources, helpers, settings, frozen_offset); }
 };
 
 /// Header (magic, version, fingerprint of the type and action lists, architecture, size), then the archive.

@@ -132,6 +132,9 @@ Result<> validate(const ProgramImage& image) {
     if (constant.which > static_cast<std::uint8_t>(lang::RuntimeConstant::StartNs)) return wrong("an unknown run-time constant");
     if (!fits(constant.offset, 8, image.object.size())) return wrong("a run-time constant outside the object");
   }
+  for (const KernelFieldEntry& field : image.kernel_fields) {
+    if (!fits(field.offset, 8, image.object.size())) return wrong("a kernel field outside the object");
+  }
   return {};
 }
 

@@ -5,10 +5,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/read_file.h"
+
 namespace trc::kernel {
 namespace {
 
 constexpr std::string_view kRawPrefix = "btf_trace_";
+constexpr const char* kVmlinux = "/sys/kernel/btf/vmlinux";
+constexpr unsigned kMaxNesting = 32;   // of typedefs and structures; damaged BTF may go in circles
 
 /// Bytes that follow the header of a type, or nullopt for a kind from a later kernel than this reader.
 std::optional<std::size_t> trailing_size(std::uint32_t info) {
@@ -94,6 +98,76 @@ std::optional<std::uint32_t> Btf::probe_arguments(std::uint32_t pointer_id) cons
   const auto function = record(pointer->size_or_type);
   if (!function || BTF_INFO_KIND(function->info) != BTF_KIND_FUNC_PROTO || BTF_INFO_VLEN(function->info) == 0) return std::nullopt;
   return BTF_INFO_VLEN(function->info) - 1;  // the first parameter is the probe's own
+}
+
+/// What follows the header of a type.
+std::string_view Btf::trailing(std::uint32_t id) const {
+  if (base_ && id < first_id()) return base_->trailing(id);
+  if (id < first_id() || id >= end_id()) return {};
+  const std::size_t at = types_ + offsets_[id - first_id()];
+  return std::string_view(bytes_).substr(at + sizeof(btf_type), trailing_size(read_at<btf_type>(bytes_, at).info).value_or(0));
+}
+
+/// The type behind typedefs and qualifiers.
+Btf::Record Btf::without_names(std::uint32_t id, std::uint32_t& found) const {
+  for (unsigned steps = 0; steps < kMaxNesting; ++steps) {
+    const auto type = record(id);
+    if (!type) return {};
+    switch (BTF_INFO_KIND(type->info)) {
+      case BTF_KIND_TYPEDEF:
+      case BTF_KIND_CONST:
+      case BTF_KIND_VOLATILE:
+      case BTF_KIND_TYPE_TAG: id = type->size_or_type; break;
+      default: found = id; return *type;
+    }
+  }
+  return {};
+}
+
+std::optional<std::uint64_t> Btf::offset_in(std::uint32_t id, std::string_view path, unsigned depth) const {
+  const Record structure = without_names(id, id);
+  const auto kind = BTF_INFO_KIND(structure.info);
+  if (depth > kMaxNesting || (kind != BTF_KIND_STRUCT && kind != BTF_KIND_UNION)) return std::nullopt;
+  const std::string_view name = path.substr(0, path.find('.'));
+  const std::string_view rest = name.size() == path.size() ? std::string_view() : path.substr(name.size() + 1);
+  const std::string_view members = trailing(id);
+  for (std::size_t at = 0; at + sizeof(btf_member) <= members.size(); at += sizeof(btf_member)) {
+    btf_member member;
+    std::memcpy(&member, members.data() + at, sizeof member);
+    const bool has_width = BTF_INFO_KFLAG(structure.info);
+    const std::uint64_t bits = has_width ? BTF_MEMBER_BIT_OFFSET(member.offset) : member.offset;
+    const std::string_view member_name = string_at(member.name_off);
+    if (member_name.empty()) {
+      if (const auto inner = offset_in(member.type, path, depth + 1)) return bits / 8 + *inner;
+    } else if (member_name == name) {
+      if (bits % 8 != 0 || (has_width && BTF_MEMBER_BITFIELD_SIZE(member.offset) != 0)) return std::nullopt;
+      if (rest.empty()) return bits / 8;
+      const auto inner = offset_in(member.type, rest, depth + 1);
+      return inner ? std::optional(bits / 8 + *inner) : std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<std::optional<std::uint64_t>> Btf::member_offsets(std::span<const std::string> members) const {
+  std::vector<std::optional<std::uint64_t>> offsets(members.size());
+  for (std::uint32_t id = first_id(); id < end_id(); ++id) {
+    const auto type = record(id);
+    if (!type || type->name == 0 || (BTF_INFO_KIND(type->info) != BTF_KIND_STRUCT && BTF_INFO_KIND(type->info) != BTF_KIND_UNION)) continue;
+    const std::string_view name = string_at(type->name);
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      const std::string_view member = members[i];
+      if (offsets[i] || !member.starts_with(name) || member.size() <= name.size() || member[name.size()] != '.') continue;
+      offsets[i] = offset_in(id, member.substr(name.size() + 1), 0);
+    }
+  }
+  return offsets;
+}
+
+Result<std::vector<std::optional<std::uint64_t>>> kernel_member_offsets(std::span<const std::string> members) {
+  TRC_TRY(bytes, read_file(kVmlinux));
+  TRC_TRY(btf, Btf::parse(std::move(bytes)));
+  return btf.member_offsets(members);
 }
 
 std::vector<RawTracepoint> Btf::raw_tracepoints() const {

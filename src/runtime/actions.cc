@@ -65,7 +65,7 @@ void Actions::handle(Record record) {
 #include "lang/actions.def"
 #undef TRC_ACTION
   };
-  if (!open_) return;
+  if (handle_own(record) || !open_) return;
   std::uint32_t event = 0;
   const Schema* schema = schema_of(record, event);
   if (schema == nullptr || static_cast<std::size_t>(schema->action) >= kActions.size()) {
@@ -74,6 +74,15 @@ void Actions::handle(Record record) {
   }
   ++handled_;
   (this->*kActions[static_cast<std::size_t>(schema->action)])(record, *schema, event);
+}
+
+bool Actions::handle_own(Record record) {
+  std::uint32_t event = 0;
+  const Schema* schema = schema_of(record, event);
+  if (schema == nullptr || (schema->action != lang::ActionKind::StackFrames && schema->action != lang::ActionKind::UnwindFile)) return false;
+  if (schema->action == lang::ActionKind::StackFrames) do_StackFrames(record, *schema, event);
+  else do_UnwindFile(record, *schema, event);
+  return true;
 }
 
 std::uint64_t Actions::number(Record record, const Schema& schema, std::size_t field) const {
@@ -147,6 +156,14 @@ void Actions::do_HelperError(Record record, const Schema& schema, std::uint32_t 
 }
 
 void Actions::do_RuntimeError(Record, const Schema& schema, std::uint32_t event) { report(event, schema, schema.text, {}, 0); }
+
+void Actions::do_StackFrames(Record record, const Schema&, std::uint32_t) {
+  if (options_.stack_frames) options_.stack_frames(record);
+}
+
+void Actions::do_UnwindFile(Record record, const Schema&, std::uint32_t) {
+  if (options_.unwind_file) options_.unwind_file(record);
+}
 
 /// The first failure of a place is shown at once; the others are counted.
 void Actions::report(std::uint32_t event, const Schema& schema, const std::string& message, const std::string& helper, std::int64_t code) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -20,6 +21,9 @@ namespace trc::runtime {
 struct ActionOptions {
   bool all_warnings = false;   ///< -k: also failed reads and look-ups
   bool no_warnings = false;
+  // Records that are not the script's but the runner's own go here; without a function they are dropped.
+  std::function<void(std::span<const std::byte>)> stack_frames = {};   ///< ActionKind::StackFrames
+  std::function<void(std::span<const std::byte>)> unwind_file = {};    ///< ActionKind::UnwindFile
 };
 
 class Actions {
@@ -29,6 +33,8 @@ class Actions {
 
   /// Carries a record out. After exit() records are counted and dropped, until reopen().
   void handle(std::span<const std::byte> record);
+  /// Carries out a record that is the runner's own, at any time, also after exit(). False: it is the script's, nothing was done.
+  bool handle_own(std::span<const std::byte> record);
   bool exited() const { return exited_; }
   int exit_code() const { return exit_code_; }
   /// End programs are heard although the script has called exit().

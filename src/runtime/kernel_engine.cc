@@ -12,6 +12,7 @@
 #include "image/program_image.h"
 #include "kernel/bpf_map.h"
 #include "kernel/bpf_object.h"
+#include "kernel/btf.h"
 #include "kernel/features.h"
 #include "kernel/ring_buffer.h"
 #include "runtime/engine.h"
@@ -62,6 +63,7 @@ class KernelEngine : public Engine {
   }
   Result<kernel::ProgramType> type_of(const image::ProgramEntry& program) const;
   Result<> prepare(const std::vector<std::uint64_t>& constants);
+  Result<> fill_in_kernel_fields();
   std::uint32_t ring_bytes() const;
   Result<> open_maps();
   Error explain_load_failure(Error error) const;
@@ -118,6 +120,19 @@ Result<> KernelEngine::prepare(const std::vector<std::uint64_t>& constants) {
   }
   for (std::size_t i = 0; i < image_->constants.size() && i < constants.size(); ++i) {
     TRC_CHECK(object_->set_data(".rodata", image_->constants[i].offset, as_bytes(constants[i])));
+  }
+  return fill_in_kernel_fields();
+}
+
+Result<> KernelEngine::fill_in_kernel_fields() {
+  if (image_->kernel_fields.empty()) return {};
+  std::vector<std::string> members;
+  for (const image::KernelFieldEntry& field : image_->kernel_fields) members.push_back(field.member);
+  auto offsets = kernel::kernel_member_offsets(members);
+  if (!offsets) return std::move(offsets).error().context("where the kernel keeps what stacks are made of").status(kLoadFailure);
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const std::uint64_t at = (*offsets)[i].value_or(image::kNoMember);
+    TRC_CHECK(object_->set_data(".rodata", image_->kernel_fields[i].offset, as_bytes(at)));
   }
   return {};
 }

@@ -326,8 +326,8 @@ void Session::drain_all() {
   const auto is_late = [&] { return (!stopped_ || signals_.received()) && Clock::now() > deadline; };
   const auto handle = [&](std::span<const std::byte> record) {
     if (++records % 256 == 0) late = is_late();
-    if (late) ++unread;
-    else actions_.handle(record);
+    if (!late) actions_.handle(record);
+    else if (!actions_.handle_own(record)) ++unread;   // a map that is printed may still need its stacks
     return true;
   };
   while (drain(handle) && !(late && !stopped_)) {

@@ -32,6 +32,7 @@ ProgramImage sample() {
   lang::lay_out(event);
   image.events.push_back(event);
   image.constants.push_back({2, "trc_cpu_count", 8});
+  image.kernel_fields.push_back({"trc_at_task_mm", "task_struct.mm", 0});
   image.sources.push_back({"x.trc", "begin { exit() }"});
   image.helpers = {1, 2, 131};
   image.settings.stack_mode = "perf";
@@ -159,6 +160,7 @@ TEST(SaveLoad, RefusesReferencesToNothing) {
   EXPECT_EQ(after([](ProgramImage& i) { i.maps[0].key_size = 4; }), "the image is damaged: it has a map whose keys are smaller than their type");
   EXPECT_EQ(after([](ProgramImage& i) { i.programs[0].span.end = 1000; }), "the image is damaged: it has a place outside the script");
   EXPECT_EQ(after([](ProgramImage& i) { i.constants[0].offset = 1 << 20; }), "the image is damaged: it has a run-time constant outside the object");
+  EXPECT_EQ(after([](ProgramImage& i) { i.kernel_fields[0].offset = 1 << 20; }), "the image is damaged: it has a kernel field outside the object");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <linux/btf.h>
 
 #include <cstring>
+#include <stdexcept>
 
 namespace trc::kernel {
 namespace {
@@ -24,9 +25,20 @@ class Builder {
       strings_ += name;
       strings_ += '\0';
     }
-    const btf_type header{name_offset, kind << 24 | vlen, {target}};
+    const btf_type header{name_offset, kind << 24 | vlen, {target}};   // vlen may bring the top bit
     types_.append(reinterpret_cast<const char*>(&header), sizeof header);
     types_.append(trailing, '\0');
+    return *this;
+  }
+  struct Member { const char* name; std::uint32_t type, offset; };
+  /// A structure or union; `with_widths`: offsets have the width of a bit field in their high byte.
+  Builder& structure(const char* name, std::uint32_t kind, const std::vector<Member>& members, bool with_widths = false) {
+    type(name, kind, static_cast<std::uint32_t>(members.size()) | (with_widths ? 1u << 31 : 0), 64, 0);
+    for (const Member& member : members) {
+      const btf_member raw{*member.name ? static_cast<std::uint32_t>(strings_.size()) : 0, member.type, member.offset};
+      if (*member.name) strings_.append(member.name).push_back('\0');
+      types_.append(reinterpret_cast<const char*>(&raw), sizeof raw);
+    }
     return *this;
   }
   std::string bytes() const {
@@ -79,6 +91,48 @@ TEST(Btf, AModuleContinuesItsBase) {
   const auto module = Btf::parse(Builder(header.str_len).type("btf_trace_two", BTF_KIND_TYPEDEF, 0, 3, 0).bytes(), &*base);
   ASSERT_TRUE(module.has_value());
   EXPECT_THAT(names(*module), ElementsAre("two/2"));
+}
+
+std::vector<std::optional<std::uint64_t>> offsets(const std::string& bytes, const std::vector<std::string>& members) {
+  const auto btf = Btf::parse(bytes);
+  if (!btf) throw std::runtime_error(btf.error().message());
+  return btf->member_offsets(members);
+}
+
+TEST(Btf, MemberOffsets) {
+  const std::string bytes = Builder()
+                                .type("int", BTF_KIND_INT, 0, 4, 4)                                            // 1
+                                .structure("inner", BTF_KIND_STRUCT, {{"x", 1, 0}, {"y", 1, 32}})              // 2
+                                .type("inner_t", BTF_KIND_TYPEDEF, 0, 2, 0)                                    // 3
+                                .type("", BTF_KIND_CONST, 0, 3, 0)                                             // 4
+                                .structure("", BTF_KIND_UNION, {{"in_union", 1, 0}, {"deep", 4, 0}})           // 5
+                                .structure("", BTF_KIND_STRUCT, {{"first", 1, 0}, {"", 5, 64}})                // 6
+                                .structure("outer", BTF_KIND_STRUCT, {{"a", 1, 0}, {"b", 3, 64}, {"", 6, 128}, {"p", 7, 320}})
+                                .structure("flags", BTF_KIND_STRUCT, {{"bit", 1, 1u << 24 | 3}, {"whole", 1, 64}}, true)
+                                .bytes();
+  EXPECT_THAT(offsets(bytes, {"outer.a", "outer.b", "outer.b.y", "outer.first", "outer.in_union", "outer.deep.y", "inner.y", "flags.whole"}),
+              ElementsAre(0u, 8u, 12u, 16u, 24u, 28u, 4u, 8u));
+  EXPECT_THAT(offsets(bytes, {"outer.none", "outer.a.x", "outer", "out.a", "outer.", ".a", "flags.bit", "outer.b.y.z"}),
+              ::testing::Each(std::nullopt));
+}
+
+TEST(Btf, MembersThatGoInCircles) {
+  // A structure whose anonymous member is itself, and typedefs of each other.
+  const std::string bytes = Builder()
+                                .structure("self", BTF_KIND_STRUCT, {{"", 1, 0}, {"a", 2, 8}})
+                                .type("t", BTF_KIND_TYPEDEF, 0, 3, 0)
+                                .type("u", BTF_KIND_TYPEDEF, 0, 2, 0)
+                                .bytes();
+  EXPECT_THAT(offsets(bytes, {"self.b", "self.a.x"}), ::testing::Each(std::nullopt));
+}
+
+TEST(Btf, KernelMembersAreWhereTheyHaveToBe) {
+  const auto found = kernel_member_offsets(std::vector<std::string>{"list_head.next", "list_head.prev", "task_struct.mm", "task_struct.no_such"});
+  if (!found) GTEST_SKIP() << "SKIP: lacks /sys/kernel/btf/vmlinux";
+  EXPECT_EQ((*found)[0], 0u);
+  EXPECT_EQ((*found)[1], 8u);
+  EXPECT_NE((*found)[2].value_or(0), 0u);
+  EXPECT_EQ((*found)[3], std::nullopt);
 }
 
 TEST(Btf, RefusesDamage) {
