@@ -18,13 +18,16 @@ class ProcessWatch {
   static std::unique_ptr<ProcessWatch> start(symbols::Symbolizer& symbolizer, const probes::Scope& scope, const std::vector<std::uint32_t>& cpus);
   virtual ~ProcessWatch() = default;
 
-  /// Readable when a buffer is half full.
+  /// Readable when there is something to drain. Be quick then: files that have no path are reachable only while the process lives.
   virtual std::vector<int> event_fds() const = 0;
-  /// Passes on to the symbolizer what has come, in the order of time.
+  /// Passes on to the symbolizer what has come, in the order of time. Costs nothing much when nothing has.
   virtual void drain() = 0;
+  /// How many records the kernel had no room for. The maps of all processes were read again then.
+  virtual std::uint64_t lost() const = 0;
 };
 
-/// One record of a perf buffer, as far as it concerns mappings; anything else is ignored. Exposed for tests.
+/// One record of a perf buffer, its time (CLOCK_MONOTONIC) in the last 8 bytes, as far as it concerns mappings; anything else is ignored.
+/// Exposed for tests.
 void apply_perf_record(std::span<const std::byte> record, symbols::Symbolizer& symbolizer);
 
 }  // namespace trc::runtime

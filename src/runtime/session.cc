@@ -40,6 +40,8 @@ using std::chrono::milliseconds;
 // After a look at the ring that found something, so long passes until the next one. The kernel wakes a reader only if it has caught up, so
 // a busy run is woken 500 times a second at most instead of once for each event.
 constexpr milliseconds kLinger{2};
+// So many events are handled between two looks at what processes map.
+constexpr std::size_t kLookAtProcesses = 64;
 // Ctrl-C means now: after so long, records that still wait are counted instead of printed.
 constexpr milliseconds kDrainTime{600};
 
@@ -278,6 +280,8 @@ void Session::loop() {
     (void)drain([&](std::span<const std::byte> record) {
       actions_.handle(record);
       ++records;
+      // Many events must not keep us from the files of a process that will be gone in a moment.
+      if (watch_ && records % kLookAtProcesses == 0) watch_->drain();
       return !actions_.exited() && (records % 256 != 0 || !signals_.received());
     });
     if (actions_.exited()) break;
@@ -412,7 +416,10 @@ Result<> Session::finish() {
   stop_programs();
   drain_all();
   Result<> ended = run_end();
-  if (watch_) watch_->drain();
+  if (watch_) {
+    watch_->drain();
+    if (watch_->lost() != 0) messages_.detail(fmt::format("{} reports of what processes map were lost; their maps were read again", watch_->lost()));
+  }
   sink_.flush();
   losses_.summarize();
   actions_.report_repetitions();

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "base/read_file.h"
 
 namespace trc::symbols {
@@ -26,22 +28,35 @@ OpenedFile open_regular(const std::string& path) {
   return file;
 }
 
+/// Does a link of /proc show this path? Ours may be the longer one, when the process has another root.
+bool leads_to_path(const std::string& link, const std::string& path) {
+  std::error_code failure;
+  const std::string target = std::filesystem::read_symlink(link, failure);
+  return !failure && from_kernel({.path = target}).mapping.path.ends_with(path);
+}
+
 /// The mapped file, looked for where it can be. The process may live in another mount namespace, its file may be deleted, and on overlay or
 /// btrfs file systems maps and stat do not agree about the device, so only inodes are compared.
-OpenedFile open_mapped(std::uint32_t pid, const MapsLine& line) {
+OpenedFile open_mapped(std::span<const std::uint32_t> pids, const MapsLine& line) {
   const Mapping& mapping = line.mapping;
-  const std::string proc = fmt::format("/proc/{}/", pid);
   const auto is_it = [&](const OpenedFile& file) { return file.fd && (mapping.inode == 0 || file.status.st_ino == mapping.inode); };
+  const auto in_root_of = [&](std::uint32_t pid) { return open_regular(fmt::format("/proc/{}/root{}", pid, mapping.path)); };
 
-  OpenedFile in_root = open_regular(proc + "root" + mapping.path);
+  OpenedFile in_root = in_root_of(pids.front());
   if (is_it(in_root)) return in_root;
   // The kernel's own reference to the mapped file: right also when the file is deleted, but not everybody may follow it.
-  OpenedFile mapped = open_regular(fmt::format("{}map_files/{:x}-{:x}", proc, mapping.start, mapping.end));
-  if (mapped.fd) return mapped;
-  OpenedFile executable = open_regular(proc + "exe");
+  OpenedFile mapped = open_regular(fmt::format("/proc/{}/map_files/{:x}-{:x}", pids.front(), mapping.start, mapping.end));
+  if (is_it(mapped)) return mapped;
+  OpenedFile executable = open_regular(fmt::format("/proc/{}/exe", pids.front()));
   if (is_it(executable) && mapping.inode != 0) return executable;
   OpenedFile here = open_regular(mapping.path);
   if (is_it(here)) return here;
+  for (const std::uint32_t ancestor : pids.subspan(1)) {
+    OpenedFile there = in_root_of(ancestor);
+    if (mapping.inode != 0 && is_it(there)) return there;
+  }
+  // No inode fits, so it is an overlay's. Another file may be mapped there by now; its path tells.
+  if (mapped.fd && leads_to_path(mapped.path, mapping.path)) return mapped;
   // Not deleted, so the path leads to it whatever inode an overlay shows.
   if (!line.deleted && in_root.fd) return in_root;
   return {};
@@ -98,14 +113,14 @@ std::optional<Module::Match> Module::find(std::uint64_t file_offset, bool demang
   return Match{&entry->second, *address - function->address};
 }
 
-std::shared_ptr<Module> Modules::get(std::uint32_t pid, const MapsLine& line) {
+std::shared_ptr<Module> Modules::get(std::span<const std::uint32_t> pids, const MapsLine& line) {
   const Mapping& mapping = line.mapping;
   if (mapping.path == "[vdso]") {
     if (!vdso_) vdso_ = std::make_shared<Module>(mapping.path, read_vdso());
     return vdso_;
   }
   if (!mapping.path.starts_with('/') || mapping.path.starts_with("//")) return nullptr;  // "//anon"
-  OpenedFile file = open_mapped(pid, line);
+  OpenedFile file = open_mapped(pids, line);
   if (!file.fd) {
     auto& module = unreachable_[{mapping.inode, mapping.path}];
     if (!module) module = std::make_shared<Module>(mapping.path);

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -55,8 +56,9 @@ class Module {
 /// The modules of all processes; each file is there once.
 class Modules {
  public:
-  /// The module of a mapping of `pid`; null for memory that is no file.
-  std::shared_ptr<Module> get(std::uint32_t pid, const MapsLine& line);
+  /// The module of a mapping of the first of `pids`; null for memory that is no file. The others are ancestors: when the process is gone
+  /// already, the file is looked for in their roots.
+  std::shared_ptr<Module> get(std::span<const std::uint32_t> pids, const MapsLine& line);
 
  private:
   std::map<FileId, std::shared_ptr<Module>> by_file_;

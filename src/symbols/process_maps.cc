@@ -2,7 +2,6 @@
 
 #include <sys/sysmacros.h>
 
-#include <algorithm>
 #include <charconv>
 
 #include "base/read_file.h"
@@ -44,9 +43,7 @@ class Scanner {
 
 /// "7f0e0a028000-7f0e0a17d000 r-xp 00028000 08:01 1234    /usr/lib/x.so (deleted)"
 std::optional<MapsLine> parse_line(std::string_view line) {
-  constexpr std::string_view kDeleted = " (deleted)";
-  MapsLine out;
-  Mapping& mapping = out.mapping;
+  Mapping mapping;
   Scanner scan(line);
   mapping.start = scan.number(16);
   scan.expect('-');
@@ -63,14 +60,18 @@ std::optional<MapsLine> parse_line(std::string_view line) {
   mapping.inode = scan.number(10);
   if (!scan.ok() || mapping.start >= mapping.end || permissions[2] != 'x') return std::nullopt;
   mapping.device = makedev(major, minor);
-  std::string_view path = scan.rest();
-  out.deleted = path.ends_with(kDeleted);
-  if (out.deleted) path.remove_suffix(kDeleted.size());
-  mapping.path = path;
-  return out;
+  mapping.path = scan.rest();
+  return from_kernel(std::move(mapping));
 }
 
 }  // namespace
+
+MapsLine from_kernel(Mapping mapping) {
+  constexpr std::string_view kDeleted = " (deleted)";
+  const bool deleted = mapping.path.ends_with(kDeleted);
+  if (deleted) mapping.path.resize(mapping.path.size() - kDeleted.size());
+  return {std::move(mapping), deleted};
+}
 
 std::vector<MapsLine> parse_maps(std::string_view text) {
   std::vector<MapsLine> lines;
@@ -97,32 +98,6 @@ std::optional<std::uint64_t> start_time(std::uint32_t pid) {
   std::uint64_t ticks = 0;
   if (std::from_chars(rest.data(), rest.data() + rest.size(), ticks).ec != std::errc()) return std::nullopt;
   return ticks;
-}
-
-void AddressSpace::put(Region region) {
-  if (region.start >= region.end) return;
-  const auto ends_before = [](const Region& r, std::uint64_t address) { return r.end <= address; };
-  auto first = std::lower_bound(regions_.begin(), regions_.end(), region.start, ends_before);
-  auto last = first;
-  std::vector<Region> pieces;
-  // What sticks out of the regions that are covered stays.
-  while (last != regions_.end() && last->start < region.end) {
-    if (last->start < region.start) pieces.push_back({last->start, region.start, last->file_offset, last->module});
-    if (last->end > region.end) pieces.push_back({region.end, last->end, last->file_offset + (region.end - last->start), last->module});
-    ++last;
-  }
-  const auto place = std::find_if(pieces.begin(), pieces.end(), [&](const Region& piece) { return piece.start >= region.end; });
-  pieces.insert(place, std::move(region));
-  const auto at = regions_.erase(first, last);
-  regions_.insert(at, std::make_move_iterator(pieces.begin()), std::make_move_iterator(pieces.end()));
-}
-
-const Region* AddressSpace::find(std::uint64_t address) const {
-  const auto starts_after = [](std::uint64_t a, const Region& r) { return a < r.start; };
-  const auto next = std::upper_bound(regions_.begin(), regions_.end(), address, starts_after);
-  if (next == regions_.begin()) return nullptr;
-  const Region& region = *std::prev(next);
-  return address < region.end ? &region : nullptr;
 }
 
 }  // namespace trc::symbols

@@ -21,7 +21,7 @@ struct Frame {
 struct Mapping {
   std::uint64_t start = 0, end = 0;   ///< addresses
   std::uint64_t file_offset = 0;      ///< bytes into the file at `start`
-  std::string path;                   ///< as /proc/PID/maps shows it, " (deleted)" removed
+  std::string path;                   ///< as /proc/PID/maps shows it; " (deleted)" at its end is the kernel's mark
   std::uint64_t device = 0, inode = 0;
 };
 
@@ -30,14 +30,19 @@ class Symbolizer {
   explicit Symbolizer(bool demangle = true);
   ~Symbolizer();
   Frame kernel(std::uint64_t address);
-  /// `pid` in the root of trc's /proc. Reads /proc/PID/maps at first sight, and again when an address is in no known mapping; keeps what it
-  /// has read after the process is gone.
+  /// What was at an address of a process at a time (CLOCK_MONOTONIC, ns). `pid` in the root of trc's /proc. Reads /proc/PID/maps at first
+  /// sight, and again when an address is in no known mapping; keeps what it has read after the process is gone.
+  Frame user(std::uint32_t pid, std::uint64_t address, std::uint64_t time);
+  /// What is there now, or was there last.
   Frame user(std::uint32_t pid, std::uint64_t address);
 
-  // What the runner observes of processes, so that names outlive them.
-  void mapped(std::uint32_t pid, const Mapping& mapping);
-  void executed(std::uint32_t pid);                     ///< forget its mappings: the image was replaced
-  void forked(std::uint32_t parent, std::uint32_t child);
+  // What the runner observes of processes, and when, so that names outlive them.
+  void mapped(std::uint32_t pid, const Mapping& mapping, std::uint64_t time);
+  void executed(std::uint32_t pid, std::uint64_t time);   ///< its mappings are gone: the program was replaced
+  void forked(std::uint32_t parent, std::uint32_t child, std::uint64_t time);
+  void exited(std::uint32_t pid, std::uint64_t time);     ///< its number may be given to another
+  /// Some of the above was not observed: reads the maps of all living processes again.
+  void missed();
   /// Reads /proc/PID/maps now.
   void snapshot(std::uint32_t pid);
 

@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 
 #include "symbols/elf_file.h"
 #include "symbols/process_maps.h"
@@ -182,14 +183,14 @@ TEST(Symbolizer, AForkedChildHasTheMappingsOfItsParent) {
   Symbolizer symbols;
   symbols.snapshot(self());
   constexpr std::uint32_t kGone = 0x7ffffffe;  // beyond any pid_max: the child has ended before anybody looked
-  symbols.forked(self(), kGone);
+  symbols.forked(self(), kGone, 5);
   EXPECT_EQ(symbols.user(kGone, address_of(trc_test_known_function)).symbol, "trc_test_known_function");
 }
 
 TEST(Symbolizer, AForkedChildOfAParentThatIsReadLater) {
   Symbolizer symbols;
   constexpr std::uint32_t kGone = 0x7ffffffe;
-  symbols.forked(self(), kGone);
+  symbols.forked(self(), kGone, 5);
   symbols.snapshot(self());
   EXPECT_EQ(symbols.user(kGone, address_of(trc_test_known_function)).symbol, "trc_test_known_function");
 }
@@ -200,10 +201,10 @@ TEST(Symbolizer, ExecReplacesTheMappingsButOldStacksKeepTheirNames) {
   Waiting child = Waiting::start(folder.compile("greeter", kGreeter), greeting);
   Symbolizer symbols;
   symbols.snapshot(self());
-  symbols.forked(self(), child.pid());  // as it was before its exec
+  symbols.forked(self(), child.pid(), 5);  // as it was before its exec
   const std::uint64_t before = address_of(trc_test_known_function), after = hexadecimal(greeting);
   EXPECT_EQ(symbols.user(child.pid(), before).symbol, "trc_test_known_function");
-  symbols.executed(child.pid());
+  symbols.executed(child.pid(), 9);
   EXPECT_EQ(symbols.user(child.pid(), after).symbol, "the_function");
   EXPECT_EQ(symbols.user(child.pid(), before).symbol, "trc_test_known_function");
 }
@@ -218,11 +219,90 @@ TEST(Symbolizer, ObservedMappings) {
   const std::uint64_t offset = *(*elf)->file_offset(function->address), page = offset & ~std::uint64_t{0xfff};
   Symbolizer symbols;
   constexpr std::uint32_t kGone = 0x7ffffffe;
-  symbols.mapped(kGone, {.start = 0x10000, .end = 0x20000, .file_offset = page, .path = library});
+  symbols.mapped(kGone, {.start = 0x10000, .end = 0x20000, .file_offset = page, .path = library}, 5);
   const Frame frame = symbols.user(kGone, 0x10000 + offset - page + 3);
   EXPECT_EQ(frame.symbol, "lib_function");
   EXPECT_EQ(frame.offset, 3U);
   EXPECT_EQ(frame.module, library);
+}
+
+/// Where a function of a library lies when the page that holds it is mapped.
+struct InLibrary {
+  InLibrary(const std::string& library, const char* name) : path(library) {
+    const auto elf = ElfFile::open(library);
+    const Function* function = elf ? (*elf)->find(name) : nullptr;
+    if (function == nullptr) throw std::runtime_error("no function in " + library);
+    const std::uint64_t offset = *(*elf)->file_offset(function->address);
+    page = offset & ~std::uint64_t{0xfff};
+    inside = offset - page;
+  }
+  Mapping at(std::uint64_t start) const { return {.start = start, .end = start + 0x2000, .file_offset = page, .path = path}; }
+  std::string path;
+  std::uint64_t page = 0, inside = 0;
+};
+
+class SymbolizerInTime : public testing::Test {
+ protected:
+  std::string name(std::uint32_t pid, const InLibrary& what, std::uint64_t start, std::uint64_t time) {
+    return symbols_.user(pid, start + what.inside, time).symbol;
+  }
+  const TemporaryFolder folder_;
+  InLibrary one_{folder_.compile("one.so", "int one(int x) { return x + 1; }", "-shared -fPIC"), "one"};
+  InLibrary two_{folder_.compile("two.so", "int two(int x) { return x + 2; }", "-shared -fPIC"), "two"};
+  Symbolizer symbols_;
+  static constexpr std::uint32_t kPid = 0x7ffffff0;   // beyond any pid_max
+};
+
+TEST_F(SymbolizerInTime, AnotherLibraryAtTheSameAddress) {
+  symbols_.mapped(kPid, one_.at(0x10000), 100);
+  symbols_.mapped(kPid, two_.at(0x10000), 200);
+  EXPECT_EQ(name(kPid, one_, 0x10000, 99), "");
+  EXPECT_EQ(name(kPid, one_, 0x10000, 100), "one");
+  EXPECT_EQ(name(kPid, one_, 0x10000, 199), "one");
+  EXPECT_EQ(name(kPid, two_, 0x10000, 200), "two");
+  EXPECT_EQ(symbols_.user(kPid, 0x10000 + two_.inside).symbol, "two");
+}
+
+TEST_F(SymbolizerInTime, ExecSeparatesTwoPrograms) {
+  symbols_.mapped(kPid, one_.at(0x10000), 100);
+  symbols_.executed(kPid, 200);
+  symbols_.mapped(kPid, two_.at(0x20000), 201);
+  EXPECT_EQ(name(kPid, one_, 0x10000, 199), "one");
+  EXPECT_EQ(name(kPid, one_, 0x10000, 200), "");
+  EXPECT_EQ(name(kPid, two_, 0x20000, 199), "");
+  EXPECT_EQ(name(kPid, two_, 0x20000, 201), "two");
+}
+
+TEST_F(SymbolizerInTime, AChildHasWhatItsParentHadWhenItForked) {
+  symbols_.mapped(kPid, one_.at(0x10000), 100);
+  symbols_.forked(kPid, kPid + 1, 150);
+  symbols_.mapped(kPid, two_.at(0x10000), 200);
+  symbols_.mapped(kPid + 1, two_.at(0x20000), 210);
+  EXPECT_EQ(name(kPid + 1, one_, 0x10000, 300), "one");
+  EXPECT_EQ(name(kPid + 1, two_, 0x20000, 300), "two");
+  EXPECT_EQ(name(kPid, two_, 0x10000, 300), "two");
+  EXPECT_EQ(name(kPid, two_, 0x20000, 300), "");
+}
+
+TEST_F(SymbolizerInTime, AProcessNumberIsUsedAgain) {
+  symbols_.mapped(kPid, one_.at(0x10000), 100);
+  symbols_.exited(kPid, 150);
+  EXPECT_EQ(name(kPid, one_, 0x10000, 140), "one");
+  symbols_.forked(kPid + 1, kPid, 200);
+  symbols_.mapped(kPid, two_.at(0x10000), 210);
+  EXPECT_EQ(name(kPid, one_, 0x10000, 140), "one");
+  EXPECT_EQ(name(kPid, two_, 0x10000, 220), "two");
+}
+
+TEST_F(SymbolizerInTime, ALongChainOfForks) {
+  symbols_.mapped(kPid, one_.at(0x10000), 100);
+  symbols_.mapped(kPid, two_.at(0x11000), 110);   // covers the end of the first
+  for (std::uint32_t i = 0; i < 100; i++) {
+    symbols_.forked(kPid - i, kPid - i - 1, 200 + i);
+    symbols_.exited(kPid - i, 200 + i);
+  }
+  EXPECT_EQ(name(kPid - 100, one_, 0x10000, 1000), "one");
+  EXPECT_EQ(name(kPid - 100, two_, 0x11000, 1000), "two");
 }
 
 TEST(Symbolizer, AMappedFileThatIsNotElfHasNoNames) {
@@ -230,8 +310,8 @@ TEST(Symbolizer, AMappedFileThatIsNotElfHasNoNames) {
   const std::string path = folder.write("text", std::string(8192, 'x'));
   Symbolizer symbols;
   constexpr std::uint32_t kGone = 0x7ffffffe;
-  symbols.mapped(kGone, {.start = 0x10000, .end = 0x12000, .path = path});
-  symbols.mapped(kGone, {.start = 0x20000, .end = 0x22000, .path = folder.path("missing")});
+  symbols.mapped(kGone, {.start = 0x10000, .end = 0x12000, .path = path}, 5);
+  symbols.mapped(kGone, {.start = 0x20000, .end = 0x22000, .path = folder.path("missing")}, 5);
   EXPECT_EQ(symbols.user(kGone, 0x10010).symbol, "");
   EXPECT_EQ(symbols.user(kGone, 0x10010).module, path);
   EXPECT_EQ(symbols.user(kGone, 0x20010).module, folder.path("missing"));
