@@ -1,0 +1,184 @@
+#include "symbols/unwind_table.h"
+
+#include <elf.h>
+#include <sys/auxv.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/read_file.h"
+#include "stdlib/unwind_abi.h"
+#include "symbols/byte_reader.h"
+#include "symbols/call_frames.h"
+#include "symbols/elf_reader.h"
+#include "symbols/process_maps.h"
+
+namespace trc::symbols {
+namespace {
+
+/// The largest programs that exist have a tenth of that; a hostile sparse file may claim more than memory.
+constexpr std::uint64_t kMaxSection = 256 << 20;
+/// Between functions lie a few bytes that are never executed. A row for so small a gap would be a waste.
+constexpr std::uint64_t kSmallGap = 16;
+constexpr std::uint64_t kMaxOffset = std::uint64_t{1} << 48;
+constexpr std::uint8_t kEncodedPcRelativeS4 = 0x1b, kEncodedPcRelativeU4 = 0x13;
+
+/// Call frame information and where it lies in memory.
+struct FrameSection {
+  std::string bytes;
+  std::uint64_t address = 0;
+  bool zero_ends = false;
+};
+
+const ElfSegment* segment_at(const ElfReader& file, std::uint64_t address) {
+  for (const ElfSegment& segment : file.segments()) {
+    if (segment.type == PT_LOAD && address >= segment.address && address - segment.address < segment.file_size) return &segment;
+  }
+  return nullptr;
+}
+
+/// PT_GNU_EH_FRAME is .eh_frame_hdr: version 1, three encodings, then where .eh_frame begins, always relative to the field itself.
+std::optional<FrameSection> find_by_segment(const ElfReader& file) {
+  for (const ElfSegment& header : file.segments()) {
+    if (header.type != PT_GNU_EH_FRAME) continue;
+    const std::string bytes = file.read(header.offset, 8);
+    ByteReader in(bytes);
+    const std::uint8_t version = in.byte(), encoding = in.byte();
+    in.take(2);
+    const auto distance = std::uint64_t{in.fixed<std::uint32_t>()};
+    if (!in.ok() || version != 1 || (encoding != kEncodedPcRelativeS4 && encoding != kEncodedPcRelativeU4)) return std::nullopt;
+    const std::uint64_t signed_distance = encoding == kEncodedPcRelativeS4 ? static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(distance)}) : distance;
+    const std::uint64_t address = header.address + 4 + signed_distance;
+    const ElfSegment* segment = segment_at(file, address);
+    if (segment == nullptr) return std::nullopt;
+    const std::uint64_t inside = address - segment->address;
+    return FrameSection{file.read(segment->offset + inside, std::min(segment->file_size - inside, kMaxSection)), address, true};
+  }
+  return std::nullopt;
+}
+
+std::optional<FrameSection> find_frames(const ElfReader& file) {
+  const ElfSection* section = file.section(".eh_frame");
+  if (section == nullptr) return find_by_segment(file);
+  if (section->size > kMaxSection) return std::nullopt;
+  return FrameSection{file.read(*section), section->address, false};
+}
+
+/// Puts rows together in the order of the file.
+class Builder {
+ public:
+  Builder() {
+    table_.rules.push_back(TRC_UW_NONE);
+    numbers_.emplace(TRC_UW_NONE, 0);
+  }
+
+  /// Rows of code in [start, end), which comes after everything before it or cuts that off.
+  void begin_function(std::uint64_t start, std::uint64_t end) {
+    std::vector<UnwindRow>& rows = table_.rows;
+    while (!rows.empty() && rows.back().offset >= start) rows.pop_back();
+    if (!rows.empty() && start > end_ && start - end_ >= kSmallGap) add(end_, TRC_UW_NONE);
+    end_ = std::max(end_, end);
+  }
+  void add(std::uint64_t offset, std::uint64_t rule) {
+    const std::uint16_t number = number_of(rule);
+    std::vector<UnwindRow>& rows = table_.rows;
+    if (!rows.empty() && rows.back().rule == number) return;
+    rows.push_back({offset, number});
+  }
+  UnwindTable finish() {
+    if (!table_.rows.empty()) add(end_, TRC_UW_NONE);
+    return std::move(table_);
+  }
+
+ private:
+  std::uint16_t number_of(std::uint64_t rule) {
+    // A function's rules are few, and those of the next one are mostly the same.
+    Known& known = known_[(rule * 0x9e3779b97f4a7c15ULL) >> (64 - kKnownBits)];
+    if (known.rule == rule) return known.number;
+    const auto [place, is_new] = numbers_.try_emplace(rule, static_cast<std::uint16_t>(table_.rules.size()));
+    if (is_new && table_.rules.size() == TRC_UW_MAX_RULES) {   // of one file: no compiler did that
+      numbers_.erase(place);
+      return 0;
+    }
+    if (is_new) table_.rules.push_back(rule);
+    known = {rule, place->second};
+    return known.number;
+  }
+
+  static constexpr unsigned kKnownBits = 10;
+  struct Known {
+    std::uint64_t rule = TRC_UW_NONE;
+    std::uint16_t number = 0;
+  };
+  std::array<Known, 1 << kKnownBits> known_;
+  std::unordered_map<std::uint64_t, std::uint16_t> numbers_;
+  UnwindTable table_;
+  std::uint64_t end_ = 0;   // of the code that has rows
+};
+
+/// The segments with code, by virtual address. An ELF file has them in that order and apart from each other; those that are not are left out.
+std::vector<ElfSegment> code_segments(const ElfReader& file) {
+  std::vector<ElfSegment> code;
+  std::uint64_t end = 0;
+  for (const ElfSegment& segment : file.segments()) {
+    if (segment.type != PT_LOAD || (segment.flags & PF_X) == 0) continue;
+    const bool in_range = segment.offset < kMaxOffset && segment.file_size < kMaxOffset - segment.offset &&
+                          segment.file_size <= ~std::uint64_t{0} - segment.address;
+    if (!in_range || segment.address < end) continue;
+    end = segment.address + segment.file_size;
+    code.push_back(segment);
+  }
+  std::sort(code.begin(), code.end(), [](const ElfSegment& a, const ElfSegment& b) { return a.offset < b.offset; });
+  return code;
+}
+
+UnwindTable build(const FrameSection& section, const std::vector<ElfSegment>& code) {
+  CallFrames frames(section.bytes, section.address, section.zero_ends);
+  std::vector<CallFrames::Function>& functions = frames.functions();
+  const auto by_start = [](const CallFrames::Function& a, const CallFrames::Function& b) { return a.start < b.start; };
+  if (!std::is_sorted(functions.begin(), functions.end(), by_start)) std::stable_sort(functions.begin(), functions.end(), by_start);
+  Builder builder;
+  std::vector<FrameRow> rows;
+  for (const ElfSegment& segment : code) {
+    const std::uint64_t end = segment.address + segment.file_size;
+    const auto in_file = [&](std::uint64_t address) { return address - segment.address + segment.offset; };
+    auto function = std::lower_bound(functions.begin(), functions.end(), segment.address,
+                                     [](const CallFrames::Function& f, std::uint64_t address) { return f.start < address; });
+    for (; function != functions.end() && function->start < end; ++function) {
+      builder.begin_function(in_file(function->start), in_file(std::min(function->end, end)));
+      rows.clear();
+      frames.append_rows(*function, rows);
+      for (const FrameRow& row : rows) {
+        if (row.address < end) builder.add(in_file(row.address), row.rule);
+      }
+    }
+  }
+  return builder.finish();
+}
+
+}  // namespace
+
+Result<UnwindTable> build_unwind_table(const ElfReader& file) {
+  if (file.machine() != EM_X86_64 || !file.is_64bit()) return Error("unwind tables are made of x86-64 files only");
+  const auto section = find_frames(file);
+  return build(section ? *section : FrameSection{}, code_segments(file));
+}
+
+Result<UnwindTable> build_vdso_unwind_table() {
+  // Its size stands nowhere but in the list of mappings.
+  TRC_TRY(maps, read_file("/proc/self/maps"));
+  const std::uint64_t start = ::getauxval(AT_SYSINFO_EHDR);
+  for (const MapsLine& line : parse_maps(maps)) {
+    if (start == 0 || line.mapping.start != start) continue;
+    std::string bytes(reinterpret_cast<const char*>(start), line.mapping.end - line.mapping.start);
+    TRC_TRY(file, ElfReader::from_bytes(std::move(bytes), "[vdso]"));
+    return build_unwind_table(file);
+  }
+  return Error("this kernel gives processes no code of its own (vDSO)");
+}
+
+}  // namespace trc::symbols

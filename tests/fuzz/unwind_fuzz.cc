@@ -1,0 +1,51 @@
+// Any bytes as an ELF file and as an .eh_frame section: what comes out is a sound unwind table.
+// Built with -DTRC_FUZZ=ON (clang); run as: unwind_fuzz CORPUS FOLDER_OF_SMALL_ELF_FILES
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "symbols/call_frames.h"
+#include "symbols/elf_reader.h"
+#include "symbols/unwind_table.h"
+
+namespace {
+
+void check(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "%s\n", what);
+  std::abort();
+}
+
+void use(const trc::symbols::UnwindTable& table) {
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    check(table.rows[i].rule < table.rules.size(), "a rule that is not there");
+    check(i == 0 || table.rows[i - 1].offset < table.rows[i].offset, "rows are not sorted");
+  }
+  check(table.rows.empty() || table.rows.back().rule == 0, "the last row has no end");
+}
+
+void use_section(const std::string& bytes, bool zero_ends) {
+  trc::symbols::CallFrames frames(bytes, 0x1000, zero_ends);
+  std::vector<trc::symbols::FrameRow> rows;
+  for (const auto& function : frames.functions()) {
+    const std::size_t before = rows.size();
+    frames.append_rows(function, rows);
+    check(rows.size() > before && rows[before].address == function.start, "a function's rows do not begin where it does");
+    for (std::size_t i = before + 1; i < rows.size(); ++i) check(rows[i - 1].address < rows[i].address, "rows are not sorted");
+    check(rows.back().address < function.end, "a row beyond the function");
+  }
+  check(rows.size() <= bytes.size(), "more rows than bytes");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string bytes(reinterpret_cast<const char*>(data), size);
+  if (const auto elf = trc::symbols::ElfReader::from_bytes(bytes, "/nonexistent/fuzz")) {
+    if (const auto table = trc::symbols::build_unwind_table(*elf)) use(*table);
+  }
+  use_section(bytes, false);
+  use_section(bytes, true);
+  return 0;
+}
