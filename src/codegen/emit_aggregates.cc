@@ -1,6 +1,8 @@
 // count, sum, min, max, avg, stats, hist, lhist: updating one CPU's state, reading all of them. Layouts: lang/aggregates.h.
 #include <linux/bpf.h>
 
+#include <cstddef>
+
 #include "base/assert.h"
 #include "codegen/function_emitter.h"
 #include "lang/aggregates.h"
@@ -10,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t kSecondWord = 8;   // min, max: is_set; avg, stats: count
 
+bool is_extreme(const lang::Type& type) { return type.is(lang::TypeKind::Min) || type.is(lang::TypeKind::Max); }
 bool is_histogram(const lang::Type& type) { return type.is(lang::TypeKind::Histogram) || type.is(lang::TypeKind::LinearHistogram); }
 
 }  // namespace
@@ -20,6 +23,7 @@ void FunctionEmitter::emit(const typed::MapAggregate& statement) {
   llvm::Value* key = key_pointer(statement.map, statement.key);
   llvm::Value* argument = statement.argument ? scalar(statement.argument) : i64(1);
   if (is_histogram(type)) argument = bucket_index(type, argument);
+  if (is_extreme(type)) argument = rank(type, argument);
   auto initial = [&]() -> llvm::Value* {
     if (is_histogram(type)) return module_.zeros(entry.value_size);
     const Place state = temporary(entry.value_size);
@@ -28,7 +32,7 @@ void FunctionEmitter::emit(const typed::MapAggregate& statement) {
     return state.pointer;
   };
   update_element(statement.map, key, span_, initial, is_histogram(type),
-                 [&](llvm::Value* element) { change_aggregate(type, entry.per_cpu, element, argument); });
+                 [&](llvm::Value* element) { change_aggregate(type, element, argument); });
 }
 
 /// The number of the counter that a value belongs to, so bounded that the verifier knows it.
@@ -42,17 +46,19 @@ llvm::Value* FunctionEmitter::bucket_index(const lang::Type& type, llvm::Value* 
                               i64(static_cast<std::uint64_t>(type.step)), i64(lang::linear_buckets(type))});
 }
 
-/// `argument` of a histogram is the bucket number.
-void FunctionEmitter::change_aggregate(const lang::Type& type, bool per_cpu, llvm::Value* element, llvm::Value* argument) {
+/// lang::rank_of(), which is its own inverse.
+llvm::Value* FunctionEmitter::rank(const lang::Type& type, llvm::Value* value) {
+  if (const std::uint64_t flipped = lang::rank_of(type, 0)) value = builder_.CreateXor(value, i64(flipped));
+  return value;
+}
+
+/// `argument` of a histogram is the bucket number, of min and max the rank. Every change is atomic, also of one CPU's own copy: a program of
+/// a user probe can be preempted between load and store, any program be interrupted by another one that changes the same map.
+void FunctionEmitter::change_aggregate(const lang::Type& type, llvm::Value* element, llvm::Value* argument) {
   using enum lang::TypeKind;
   const Place first{element, llvm::Align(8)};
-  auto load = [&](Place place) { return builder_.CreateAlignedLoad(builder_.getInt64Ty(), place.pointer, place.align); };
   auto add = [&](Place place, llvm::Value* delta) {
-    if (per_cpu) {
-      builder_.CreateAlignedStore(builder_.CreateAdd(load(place), delta), place.pointer, place.align);
-    } else {
-      builder_.CreateAtomicRMW(llvm::AtomicRMWInst::Add, place.pointer, delta, place.align, llvm::AtomicOrdering::SequentiallyConsistent);
-    }
+    builder_.CreateAtomicRMW(llvm::AtomicRMWInst::Add, place.pointer, delta, place.align, llvm::AtomicOrdering::SequentiallyConsistent);
   };
   switch (type.kind) {
     case Count: return add(first, i64(1));
@@ -63,17 +69,8 @@ void FunctionEmitter::change_aggregate(const lang::Type& type, bool per_cpu, llv
       return add(offset(first, kSecondWord), i64(1));
     case Min:
     case Max: {
-      const Place is_set = offset(first, kSecondWord);
-      llvm::BasicBlock *compare = block("compare"), *replace = block("replace"), *after = block("kept");
-      builder_.CreateCondBr(builder_.CreateIsNull(load(is_set)), replace, compare);
-      builder_.SetInsertPoint(compare);
-      llvm::Value* old = load(first);
-      llvm::Value *small = type.is(Min) ? argument : old, *large = type.is(Min) ? old : argument;
-      builder_.CreateCondBr(type.is_signed ? builder_.CreateICmpSLT(small, large) : builder_.CreateICmpULT(small, large), replace, after);
-      builder_.SetInsertPoint(replace);
-      builder_.CreateAlignedStore(argument, first.pointer, first.align);
-      builder_.CreateAlignedStore(i64(1), is_set.pointer, is_set.align);
-      return fall_into(after);
+      auto* raised = builder_.CreateCall(module_.library_function("trc_raise"), {first.pointer, offset(first, kSecondWord).pointer, argument});
+      return if_then(builder_.CreateIsNull(raised), [&] { count_loss(offsetof(image::LossCounters, contended)); }, true);
     }
     case Histogram:
     case LinearHistogram: {
@@ -105,7 +102,7 @@ void FunctionEmitter::change_aggregate(const lang::Type& type, bool per_cpu, llv
 /// count, sum, min, max, avg over all CPUs; 0 when nothing was seen.
 llvm::Value* FunctionEmitter::aggregate_value(typed::MapId map, llvm::Value* key) {
   const lang::Type& type = module_.map_entry(map).value;
-  const bool extreme = type.is(lang::TypeKind::Min) || type.is(lang::TypeKind::Max);
+  const bool extreme = is_extreme(type);
   const bool average = type.is(lang::TypeKind::Avg) || type.is(lang::TypeKind::Stats);
   TRC_ASSERT(!is_histogram(type));
   llvm::AllocaInst *total = local("total"), *second = local("second");
@@ -122,13 +119,13 @@ llvm::Value* FunctionEmitter::aggregate_value(typed::MapId map, llvm::Value* key
       builder_.CreateStore(builder_.CreateAdd(load(second), count), second);
       return;
     }
-    auto* is_set = builder_.CreateIsNotNull(builder_.CreateAlignedLoad(builder_.getInt64Ty(), offset(state, kSecondWord).pointer, llvm::Align(8)));
-    llvm::Value *best = load(total), *small = type.is(lang::TypeKind::Min) ? word : best, *large = type.is(lang::TypeKind::Min) ? best : word;
-    auto* better = type.is_signed ? builder_.CreateICmpSLT(small, large) : builder_.CreateICmpULT(small, large);
-    auto* take = builder_.CreateAnd(is_set, builder_.CreateOr(builder_.CreateIsNull(load(second)), better));
-    builder_.CreateStore(builder_.CreateSelect(take, word, best), total);
-    builder_.CreateStore(builder_.CreateSelect(take, i64(1), load(second)), second);
+    // A copy that was never set is 0, the smallest rank.
+    llvm::Value* best = load(total);
+    builder_.CreateStore(builder_.CreateSelect(builder_.CreateICmpULT(best, word), word, best), total);
+    auto* is_set = builder_.CreateAlignedLoad(builder_.getInt64Ty(), offset(state, kSecondWord).pointer, llvm::Align(8));
+    builder_.CreateStore(builder_.CreateOr(load(second), is_set), second);
   });
+  if (extreme) return builder_.CreateSelect(builder_.CreateIsNotNull(load(second)), rank(type, load(total)), i64(0));
   if (!average) return load(total);
   llvm::AllocaInst* result = local("average");
   builder_.CreateStore(i64(0), result);

@@ -171,7 +171,8 @@ class FunctionEmitter {
   void for_each_copy(typed::MapId map, llvm::Value* key, const std::function<void(llvm::Value* copy)>& body);
   llvm::Value* aggregate_value(typed::MapId map, llvm::Value* key);
   llvm::Value* bucket_index(const lang::Type& type, llvm::Value* argument);
-  void change_aggregate(const lang::Type& type, bool per_cpu, llvm::Value* element, llvm::Value* argument);
+  llvm::Value* rank(const lang::Type& type, llvm::Value* value);
+  void change_aggregate(const lang::Type& type, llvm::Value* element, llvm::Value* argument);
 
   // ---- events (emit_events.cc) ----
   void send(std::uint32_t event, const std::function<void(Place record)>& fill);

@@ -34,6 +34,7 @@ struct LossCounters {
   std::uint64_t scratch_busy = 0;   ///< runs given up because no scratch slot was free
   std::uint64_t stacks_full = 0;    ///< stacks that found no room in the stacks map
   std::uint64_t helper_failed = 0;  ///< other helper failures (their first occurrence is sent as HelperError)
+  std::uint64_t contended = 0;      ///< changes given up because others changed the same value at every try
 };
 
 /// Layout of a User map's value: [state or value][padding to 8][u64 presence if presence_offset != kNoPresence].

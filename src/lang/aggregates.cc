@@ -1,5 +1,6 @@
 #include "lang/aggregates.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -24,15 +25,14 @@ Words add_up(std::size_t words, const std::vector<std::span<const std::byte>>& p
   return total;
 }
 
-/// min, max: { value, is_set }; CPUs that have seen nothing do not count.
-Words extreme(const Type& type, bool want_max, const std::vector<std::span<const std::byte>>& per_cpu) {
+/// CPUs that have seen nothing do not count.
+Words extreme(const Type& type, const std::vector<std::span<const std::byte>>& per_cpu) {
   Words best(2);
   for (auto state : per_cpu) {
     if (word_at(state, 1) == 0) continue;
-    const std::uint64_t value = word_at(state, 0);
-    const bool less = type.is_signed ? static_cast<std::int64_t>(value) < static_cast<std::int64_t>(best[0]) : value < best[0];
-    if (best[1] == 0 || (value != best[0] && less != want_max)) best = {value, 1};
+    best = {std::max(best[0], word_at(state, 0)), 1};
   }
+  if (best[1] != 0) best[0] = value_of_rank(type, best[0]);
   return best;
 }
 
@@ -84,7 +84,7 @@ std::uint32_t bucket_of(std::int64_t value, std::uint32_t bits) {
 std::uint32_t linear_buckets(const Type& type) { return static_cast<std::uint32_t>((type.high - type.low + type.step - 1) / type.step); }
 
 Words merge(const Type& type, const std::vector<std::span<const std::byte>>& per_cpu) {
-  if (type.is(TypeKind::Min) || type.is(TypeKind::Max)) return extreme(type, type.is(TypeKind::Max), per_cpu);
+  if (type.is(TypeKind::Min) || type.is(TypeKind::Max)) return extreme(type, per_cpu);
   return add_up(aggregate_size(type) / 8, per_cpu);
 }
 

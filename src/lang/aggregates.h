@@ -2,7 +2,7 @@
 // Read by code generation (which updates the state in the kernel) and by the runner (which merges and prints it).
 // Layout of the state, all u64/s64 in native byte order:
 //   count  { n }                    sum    { total }
-//   min    { value, is_set }        max    { value, is_set }
+//   min    { rank, is_set }         max    { rank, is_set }      rank_of() of the value: the larger rank wins, 0 loses against all
 //   avg    { total, count }         stats  { total, count }
 //   hist   { bucket[histogram_buckets(bits)] }            bucket numbers as in bucket_of()
 //   lhist  { underflow, bucket[(high-low+step-1)/step], overflow }
@@ -27,7 +27,15 @@ std::uint32_t bucket_of(std::int64_t value, std::uint32_t bits);
 /// lhist: number of linear buckets between the underflow and the overflow one.
 std::uint32_t linear_buckets(const Type& type);
 
-/// The state over all CPUs, as s64/u64 words: same layout as one CPU's state.
+/// min, max: a number that is larger the better a value is. So a state of zeros needs no special case, and replacing the value while it is
+/// smaller is one compare-and-swap. Its own inverse.
+inline std::uint64_t rank_of(const Type& type, std::uint64_t value) {
+  const std::uint64_t ordered = type.is_signed ? value ^ (std::uint64_t{1} << 63) : value;
+  return type.is(TypeKind::Min) ? ~ordered : ordered;
+}
+inline std::uint64_t value_of_rank(const Type& type, std::uint64_t rank) { return rank_of(type, rank); }
+
+/// The state over all CPUs, as s64/u64 words: same layout as one CPU's state, but min and max are values again, 0 if nothing was seen.
 std::vector<std::uint64_t> merge(const Type& type, const std::vector<std::span<const std::byte>>& per_cpu);
 
 }  // namespace trc::lang

@@ -300,6 +300,7 @@ std::vector<image::LossCounters> KernelEngine::losses() {
         result[program].scratch_busy += one.scratch_busy;
         result[program].stacks_full += one.stacks_full;
         result[program].helper_failed += one.helper_failed;
+        result[program].contended += one.contended;
       }
     }
   }

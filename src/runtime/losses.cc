@@ -67,6 +67,7 @@ void LossReport::summarize() {
     explain(program, lost.map_full, maps.empty() ? "map updates found no room" : ("map updates found no room (full: " + maps + ")").c_str(),
             "raise max_map_keys, or declare the map with a size: let @m = hash(100000)");
     explain(program, lost.stacks_full, "stacks could not be stored, their places are empty", "fewer different stacks: a smaller limit (ustack(10)) or a predicate");
+    explain(program, lost.contended, "changes were given up because others changed the same value at that moment", "give each CPU or thread its own key");
     explain(program, lost.helper_failed, "kernel helper calls failed", messages_.verbose() ? "" : "-k shows where");
   }
   if (unread_ != 0) messages_.warn(fmt::format("{} events were still waiting when the run had to end", with_thousands(unread_)));

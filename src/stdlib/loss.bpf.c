@@ -3,7 +3,7 @@
 
 /// As image::LossCounters.
 struct loss_counters {
-  u64 ring_full, map_full, scratch_busy, stacks_full, helper_failed;
+  u64 ring_full, map_full, scratch_busy, stacks_full, helper_failed, contended;
 };
 
 extern char trc_loss, trc_ring, trc_sites;

@@ -23,3 +23,17 @@ static void (*const bpf_ringbuf_submit)(void *record, u64 flags) = (void *)132;
 
 /// Keeps the compiler from deducing a range that the verifier would have to see checked.
 #define TRC_OPAQUE(value) asm volatile("" : "+r"(value))
+
+// The verifier follows each way through a program to its end unless it knows no more there than on a way that it has followed already. So
+// what is learned on the ways through a library function must be gone where they meet again.
+
+/// A copy whose comparisons teach the verifier nothing about the original: an operation on it cuts the link between the two.
+#define TRC_COPY(value)                                         \
+  ({                                                            \
+    u64 trc_copy = (value);                                     \
+    asm volatile("%0 ^= 0" : "+r"(trc_copy));                   \
+    trc_copy;                                                   \
+  })
+
+/// Makes the verifier forget what it knows of `value`, which may be another constant on each way. `unknown`: anything it does not know.
+#define TRC_FORGET(value, unknown) asm volatile("%0 ^= %1\n%0 ^= %1" : "+r"(value) : "r"(unknown))

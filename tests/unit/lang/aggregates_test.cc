@@ -37,13 +37,34 @@ TEST(Merge, AddsCounts) {
   EXPECT_EQ(merge(make_aggregate(TypeKind::Count, false), {bytes(a), bytes(b)}), Words{7});
 }
 
+TEST(Rank, LargerIsBetterAndZeroIsWorst) {
+  for (const TypeKind kind : {TypeKind::Min, TypeKind::Max}) {
+    for (const bool is_signed : {false, true}) {
+      const Type type = make_aggregate(kind, is_signed);
+      const auto lowest = is_signed ? static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::min()) : 0;
+      const auto highest = is_signed ? static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) : ~std::uint64_t{0};
+      EXPECT_EQ(rank_of(type, kind == TypeKind::Max ? lowest : highest), 0u);
+      EXPECT_EQ(rank_of(type, kind == TypeKind::Max ? highest : lowest), ~std::uint64_t{0});
+      EXPECT_EQ(value_of_rank(type, rank_of(type, 12345)), 12345u);
+    }
+  }
+}
+
 TEST(Merge, MinimumIgnoresCpusThatSawNothing) {
-  const Words unset{0, 0}, five{5, 1}, minus{static_cast<std::uint64_t>(-2), 1};
-  EXPECT_EQ(merge(make_aggregate(TypeKind::Min, true), {bytes(unset), bytes(five), bytes(minus)}), minus);
-  EXPECT_EQ(merge(make_aggregate(TypeKind::Min, false), {bytes(unset), bytes(five), bytes(minus)}), five);
-  EXPECT_EQ(merge(make_aggregate(TypeKind::Max, true), {bytes(unset), bytes(minus)}), minus);
-  EXPECT_EQ(merge(make_aggregate(TypeKind::Max, true), {bytes(minus), bytes(five)}), five);
-  EXPECT_EQ(merge(make_aggregate(TypeKind::Max, true), {bytes(unset)}), unset);
+  const std::uint64_t minus_two = static_cast<std::uint64_t>(-2);
+  const auto merged = [](const Type& type, std::vector<std::uint64_t> values) {
+    std::vector<Words> states{{0, 0}};
+    for (const std::uint64_t value : values) states.push_back({rank_of(type, value), 1});
+    std::vector<std::span<const std::byte>> copies;
+    for (const Words& state : states) copies.push_back(bytes(state));
+    return merge(type, copies);
+  };
+  EXPECT_EQ(merged(make_aggregate(TypeKind::Min, true), {5, minus_two}), (Words{minus_two, 1}));
+  EXPECT_EQ(merged(make_aggregate(TypeKind::Min, false), {5, minus_two}), (Words{5, 1}));
+  EXPECT_EQ(merged(make_aggregate(TypeKind::Max, true), {minus_two}), (Words{minus_two, 1}));
+  EXPECT_EQ(merged(make_aggregate(TypeKind::Max, true), {minus_two, 5}), (Words{5, 1}));
+  EXPECT_EQ(merged(make_aggregate(TypeKind::Max, false), {minus_two, 5}), (Words{minus_two, 1}));
+  EXPECT_EQ(merged(make_aggregate(TypeKind::Max, true), {}), (Words{0, 0}));
 }
 
 TEST(Merge, HistogramsBucketByBucket) {

@@ -161,8 +161,12 @@ TEST(ReadMap, CopiesOfTheCpusAreMerged) {
   const auto keyed = [](TypeKind kind) { return entry(lang::make_aggregate(kind, true), lang::make_int64()); };
   EXPECT_EQ(shown(keyed(TypeKind::Count), {per_cpu(1, {{3}, {4}}), per_cpu(2, {{1}, {0}})}), "2=1 1=7");
   EXPECT_EQ(shown(keyed(TypeKind::Sum), {per_cpu(1, {{negative(-5)}, {2}}), per_cpu(2, {{negative(-9)}, {0}})}), "2=-9 1=-3");
-  EXPECT_EQ(shown(keyed(TypeKind::Min), {per_cpu(1, {{5, 1}, {7, 1}}), per_cpu(2, {{0, 0}, {negative(-9), 1}})}), "2=-9 1=5");
-  EXPECT_EQ(shown(keyed(TypeKind::Max), {per_cpu(1, {{5, 1}, {7, 1}}), per_cpu(2, {{0, 0}, {negative(-9), 1}})}), "2=-9 1=7");
+  for (const TypeKind kind : {TypeKind::Min, TypeKind::Max}) {
+    const auto seen = [kind](std::int64_t value) -> std::vector<std::uint64_t> {
+      return {lang::rank_of(lang::make_aggregate(kind, true), static_cast<std::uint64_t>(value)), 1};
+    };
+    EXPECT_EQ(shown(keyed(kind), {per_cpu(1, {seen(5), seen(7)}), per_cpu(2, {{0, 0}, seen(-9)})}), kind == TypeKind::Min ? "2=-9 1=5" : "2=-9 1=7");
+  }
   EXPECT_EQ(shown(keyed(TypeKind::Avg), {per_cpu(1, {{3, 1}, {6, 1}}), per_cpu(2, {{negative(-9), 2}, {0, 0}})}), "2=-4 1=4");
   EXPECT_EQ(shown(keyed(TypeKind::Stats), {per_cpu(1, {{12, 2}, {0, 0}}), per_cpu(2, {{5, 1}, {0, 0}})}),
             "2={ .count = 1, .average = 5, .total = 5 } 1={ .count = 2, .average = 6, .total = 12 }");
