@@ -1,6 +1,8 @@
 #include "codegen/backend.h"
 
 #include <bit>
+#include <cstdio>
+#include <cstdlib>
 #include <mutex>
 
 #include <llvm/Analysis/AliasAnalysis.h>
@@ -20,6 +22,7 @@
 #include <llvm/IR/PassInstrumentation.h>
 #include <llvm/IR/PassManager.h>
 #include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/ErrorHandling.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Transforms/IPO/AlwaysInliner.h>
 #include <llvm/Transforms/InstCombine/InstCombine.h>
@@ -44,11 +47,18 @@ constexpr const char* kTriple = std::endian::native == std::endian::little ? "bp
 // Jumps with 32-bit operands and 32-bit arithmetic; in every kernel since 5.12. v4 needs 6.6.
 constexpr const char* kCpu = "v3";
 
+/// LLVM reports what it cannot encode (a jump of more than 32,767 instructions) by ending the process. Then at least it is said in our words.
+[[noreturn]] void cannot_compile(void*, const char* reason, bool) {
+  std::fprintf(stderr, "ERROR: cannot compile this script for BPF: %s\nHINT: a block is too large; divide it into several blocks of the same probe\n", reason);
+  std::_Exit(1);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<llvm::TargetMachine>> make_bpf_target() {
   static std::once_flag once;
   std::call_once(once, [] {
+    llvm::install_fatal_error_handler(cannot_compile);
     LLVMInitializeBPFTargetInfo();
     LLVMInitializeBPFTarget();
     LLVMInitializeBPFTargetMC();

@@ -40,12 +40,12 @@ llvm::Value* FunctionEmitter::emit_binary(const typed::Binary& op, const typed::
     case ShiftLeft: return builder_.CreateShl(left, count());
     case ShiftRightLogical: return builder_.CreateLShr(left, count());
     case ShiftRightArithmetic: return builder_.CreateAShr(left, count());
-    case Equal: return boolean(builder_.CreateICmpEQ(left, right));
-    case NotEqual: return boolean(builder_.CreateICmpNE(left, right));
-    case LessUnsigned: return boolean(builder_.CreateICmpULT(left, right));
-    case LessSigned: return boolean(builder_.CreateICmpSLT(left, right));
-    case LessEqualUnsigned: return boolean(builder_.CreateICmpULE(left, right));
-    case LessEqualSigned: return boolean(builder_.CreateICmpSLE(left, right));
+    case Equal: return boolean(builder_.CreateICmpEQ(compared(left), compared(right)));
+    case NotEqual: return boolean(builder_.CreateICmpNE(compared(left), compared(right)));
+    case LessUnsigned: return boolean(builder_.CreateICmpULT(compared(left), compared(right)));
+    case LessSigned: return boolean(builder_.CreateICmpSLT(compared(left), compared(right)));
+    case LessEqualUnsigned: return boolean(builder_.CreateICmpULE(compared(left), compared(right)));
+    case LessEqualSigned: return boolean(builder_.CreateICmpSLE(compared(left), compared(right)));
   }
   TRC_UNREACHABLE("binary operation");
 }

@@ -84,6 +84,14 @@ llvm::Value* FunctionEmitter::opaque(llvm::Value* value) {
   return builder_.CreateCall(llvm::InlineAsm::get(type, "", "=r,0", true), {value});
 }
 
+/// A copy for a comparison. What the verifier learns from the outcome, it learns of the copy alone: two paths that differ in what is known
+/// of a value of the script would both have to be followed to the end, and a block with many comparisons grows beyond the verifier's limit.
+llvm::Value* FunctionEmitter::compared(llvm::Value* value) {
+  if (llvm::isa<llvm::Constant>(value)) return value;
+  auto* type = llvm::FunctionType::get(value->getType(), {value->getType()}, false);
+  return builder_.CreateCall(llvm::InlineAsm::get(type, "$0 ^= 0", "=r,0", true), {value});
+}
+
 /// Brings a computed 64-bit value into the range of its type.
 llvm::Value* FunctionEmitter::normalise(llvm::Value* value, const lang::Type& type) {
   if (type.is(lang::TypeKind::Bool)) return builder_.CreateZExt(builder_.CreateIsNotNull(value), builder_.getInt64Ty());
@@ -92,7 +100,11 @@ llvm::Value* FunctionEmitter::normalise(llvm::Value* value, const lang::Type& ty
   return type.is_signed ? builder_.CreateSExt(narrow, builder_.getInt64Ty()) : builder_.CreateZExt(narrow, builder_.getInt64Ty());
 }
 
-llvm::Value* FunctionEmitter::condition(const typed::Value& value) { return builder_.CreateIsNotNull(scalar(value)); }
+llvm::Value* FunctionEmitter::condition(const typed::Value& value) {
+  llvm::Value* number = scalar(value);
+  const bool is_outcome = llvm::isa<llvm::ZExtInst>(number);   // of a comparison
+  return builder_.CreateIsNotNull(is_outcome ? number : compared(number));
+}
 
 llvm::Value* FunctionEmitter::scalar(const typed::Value& value) {
   using namespace typed;

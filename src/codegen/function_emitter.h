@@ -202,6 +202,7 @@ class FunctionEmitter {
   void emit_before(const typed::Statements& statements);
   /// A value that LLVM must not reason about, so that the verifier sees the check that follows.
   llvm::Value* opaque(llvm::Value* value);
+  llvm::Value* compared(llvm::Value* value);
   llvm::Type* pointer_type() { return builder_.getPtrTy(); }
 
   ProgramState& state_;
