@@ -28,7 +28,10 @@
 #include "runtime/process_watch.h"
 #include "runtime/probe_names.h"
 #include "runtime/session_run.h"
+#include "runtime/proc.h"
 #include "runtime/stack_reader.h"
+#include "runtime/unwind/program_files.h"
+#include "runtime/unwind/unwind_tables.h"
 #include "symbols/symbolizer.h"
 
 namespace trc::runtime {
@@ -42,6 +45,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLinger{2};
 // So many events are handled between two looks at what processes map.
 constexpr std::size_t kLookAtProcesses = 64;
+// A command is held back so long at most for tables that are not made yet; they take milliseconds.
+constexpr milliseconds kTableTime{5000};
 // Ctrl-C means now: after so long, records that still wait are counted instead of printed.
 constexpr milliseconds kDrainTime{600};
 
@@ -72,7 +77,8 @@ class Session {
         symbolizer_(image.settings.cpp_demangle),
         stacks_(image, engine),
         decode_(make_decode_context()),
-        actions_(image, engine, sink, decode_, messages_, {.all_warnings = options.all_warnings, .no_warnings = options.no_warnings}),
+        actions_(image, engine, sink, decode_, messages_, {.all_warnings = options.all_warnings, .no_warnings = options.no_warnings,
+                  .unwind_file = [this](std::span<const std::byte> record) { ask_for_table(record); }}),
         losses_(image, engine, sink, messages_),
         scope_(make_scope(options, child_.get())),
         attacher_(image, engine, facts, scope_, names_, messages_) {}
@@ -84,6 +90,11 @@ class Session {
   std::vector<std::uint64_t> constants() const;
   Result<> open_target();
   Result<> load();
+  Result<> start_unwind_tables();
+  void want_tables_of(const std::string& program, const std::vector<std::string>& environment);
+  void ask_for_table(std::span<const std::byte> record);
+  void wait_for_tables();
+  void tell_about_tables();
   Result<> run_begin();
   Result<> start();
   Result<> start_following();
@@ -121,6 +132,7 @@ class Session {
   LossReport losses_;
   probes::Scope scope_;
   Attacher attacher_;
+  std::unique_ptr<UnwindTables> tables_;            ///< only for scripts that take stacks of programs
   std::unique_ptr<ProcessWatch> watch_;
   std::unique_ptr<Follow> follow_;
   ExecutedFiles executed_;
@@ -169,9 +181,56 @@ Result<> Session::open_target() {
 Result<> Session::load() {
   TRC_CHECK(open_target());
   TRC_CHECK(attacher_.prepare());
+  TRC_CHECK(start_unwind_tables());
   auto loaded = engine_.load(image_, constants());
   if (options_.verbose) messages_.detail(engine_.verifier_log());
   return loaded;
+}
+
+/// Tables are made while the kernel checks the programs.
+Result<> Session::start_unwind_tables() {
+  const bool wanted = std::any_of(image_.maps.begin(), image_.maps.end(), [](const image::MapEntry& map) { return map.role == image::MapRole::Unwind; });
+  if (!wanted) return {};
+  TRC_TRY(tables, UnwindTables::start());
+  tables_ = std::move(tables);
+  for (const UnwindMaps::Named& map : tables_->maps()) engine_.provide_map(map.name, map.fd);
+  if (attacher_.only_run_once()) return {};
+  if (!tables_->watch(scope_, facts_.online_cpus())) messages_.detail("the kernel does not tell which files processes map; tables are made when they are needed");
+  if (child_) {
+    std::vector<std::string> environment;
+    for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
+    want_tables_of(child_->program_path(), environment);
+  } else if (options_.pid > 0) {
+    tables_->want_process(static_cast<std::uint32_t>(options_.pid), Urgency::Now);
+  } else {
+    for (const std::int32_t pid : all_processes()) tables_->want_process(static_cast<std::uint32_t>(pid), Urgency::Background);
+  }
+  return {};
+}
+
+void Session::want_tables_of(const std::string& program, const std::vector<std::string>& environment) {
+  for (const std::string& file : files_of_program(program, environment)) tables_->want_file(file, Urgency::Now);
+}
+
+void Session::ask_for_table(std::span<const std::byte> record) {
+  trc_uw_file_record fields;
+  if (!tables_ || record.size() < sizeof fields) return;
+  std::memcpy(&fields, record.data(), sizeof fields);
+  tables_->asked(fields);
+}
+
+/// So that the first event of what is about to run finds them.
+void Session::wait_for_tables() {
+  if (!tables_) return;
+  const auto before = Clock::now();
+  if (!tables_->wait(kTableTime)) messages_.warn("unwind tables are still being made; the first stacks may be cut off");
+  const auto waited = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - before);
+  messages_.detail(fmt::format("waited {:.1f} ms for unwind tables", static_cast<double>(waited.count()) / 1000));
+}
+
+void Session::tell_about_tables() {
+  if (!tables_) return;
+  for (const std::string& complaint : tables_->take_complaints()) messages_.warn(complaint);
 }
 
 /// Runs the begin programs and keeps what they send: it is handled when everything is attached, after the "Attached" line.
@@ -193,7 +252,7 @@ Result<> Session::run_begin() {
 
 /// Programs of the command are looked at when they are executed; that is how a name comes to stand for the file that really runs.
 Result<> Session::start_following() {
-  if (!child_ || !attacher_.has_user_targets() || options_.dry_run) return {};
+  if (!child_ || (!attacher_.has_user_targets() && !tables_) || options_.dry_run) return {};
   auto follow = Follow::start();
   if (follow) {
     follow_ = std::move(*follow);
@@ -234,6 +293,7 @@ Result<> Session::start() {
   if (exits || signals_.received()) return {};
   if (needs_user_symbols(image_) && !attacher_.only_run_once()) watch_ = ProcessWatch::start(symbolizer_, scope_, facts_.online_cpus());
   TRC_CHECK(start_following());
+  if (!child_ && options_.pid > 0) wait_for_tables();
   TRC_CHECK(attacher_.attach_all([this] { return signals_.received(); }));
   if (child_ && !follow_ && attacher_.waits_for_exec() && !options_.dry_run) {
     messages_.warn("this kernel does not tell what the command executes; its programs are taken from PATH instead");
@@ -289,6 +349,7 @@ void Session::loop() {
       sink_.flush();
       if (sink_.failed()) break;   // said by finish(); a trace that nobody can read need not go on
       losses_.look();
+      tell_about_tables();
     }
     more = records != 0 ? wait(static_cast<int>(kLinger.count()), false) : wait(-1, true);
   }
@@ -310,6 +371,10 @@ void Session::follow_exec(std::int32_t pid) {
       announce_count();
       sink_.flush();
       notify();
+    }
+    if (tables_) {
+      want_tables_of(file->exe, environment_of(pid));
+      wait_for_tables();
     }
   }
   follow_->resume(pid);
@@ -422,6 +487,12 @@ Result<> Session::finish() {
   }
   sink_.flush();
   losses_.summarize();
+  tell_about_tables();
+  if (tables_) {
+    const UnwindTables::Counts counts = tables_->counts();
+    messages_.detail(fmt::format("unwind tables: {} files, {} without, {} failed, {} asked for by programs; {} pages, {} rows, {} rules, {} MiB", counts.tables, counts.bare,
+                                 counts.failed, counts.asked, counts.usage.pages, counts.usage.rows, counts.usage.rules, counts.usage.chunks));
+  }
   actions_.report_repetitions();
   tell_what_never_was();
   tell_about_command();
@@ -449,7 +520,10 @@ Result<int> Session::run() {
   announce(trouble.has_value() && !signals_.received());
   const bool nothing_to_wait_for = attacher_.only_run_once() && !child_;
   if (trouble && !actions_.exited() && !signals_.received() && !nothing_to_wait_for) {
-    if (child_) trouble = child_->release();
+    if (child_) {
+      wait_for_tables();
+      trouble = child_->release();
+    }
     if (trouble) {
       loop();
       if (attacher_.count() != 0) announce_count();

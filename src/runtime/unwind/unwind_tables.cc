@@ -1,0 +1,262 @@
+#include "runtime/unwind/unwind_tables.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/perf_event.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/read_file.h"
+#include "runtime/perf_records.h"
+#include "symbols/elf_reader.h"
+#include "symbols/process_maps.h"
+
+namespace trc::runtime {
+namespace {
+
+constexpr std::size_t kWatchPages = 32;        // of each CPU; a record takes about 100 bytes
+constexpr std::size_t kMostComplaints = 100;   // each file makes one at most; a fork bomb of broken files should not fill the memory
+
+constexpr trc_uw_file_key kVdso{0, 0};
+
+/// struct super_block has another encoding of device numbers than stat(2).
+std::uint64_t kernel_device(std::uint64_t device) { return std::uint64_t{major(device)} << 20 | minor(device); }
+
+Fd open_file(const std::string& path) { return Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)); }
+
+}  // namespace
+
+Result<std::unique_ptr<UnwindTables>> UnwindTables::start() {
+  TRC_TRY(maps, UnwindMaps::create());
+  auto tables = std::unique_ptr<UnwindTables>(new UnwindTables(std::move(maps)));
+  tables->wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!tables->wake_) return Error::from_errno("create an eventfd");
+  tables->urgent_ = 1;   // the vDSO
+  tables->thread_ = std::thread([raw = tables.get()] { raw->work(); });
+  return tables;
+}
+
+UnwindTables::~UnwindTables() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake();
+  thread_.join();
+}
+
+void UnwindTables::wake() {
+  const std::uint64_t one = 1;
+  (void)!::write(wake_.get(), &one, sizeof one);   // full means that the thread is woken already
+}
+
+void UnwindTables::enqueue(Request request, Urgency urgency) {
+  {
+    const std::lock_guard lock(mutex_);
+    requests_[static_cast<std::size_t>(urgency)].push_back(std::move(request));
+    if (urgency == Urgency::Now) ++urgent_;
+  }
+  wake();
+}
+
+void UnwindTables::want_file(const std::string& path, Urgency urgency) { enqueue({.path = path}, urgency); }
+void UnwindTables::want_process(std::uint32_t pid, Urgency urgency) { enqueue({.pid = pid}, urgency); }
+
+void UnwindTables::asked(const trc_uw_file_record& record) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++counts_.asked;
+  }
+  enqueue({.path = {}, .pid = record.tgid, .start = record.start, .end = record.end, .file = record.key}, Urgency::Now);
+}
+
+bool UnwindTables::watch(const probes::Scope& scope, const std::vector<std::uint32_t>& cpus) {
+  std::vector<std::unique_ptr<kernel::PerfBuffer>> buffers;
+  for (const std::uint32_t cpu : cpus) {
+    perf_event_attr attr{};
+    attr.type = PERF_TYPE_SOFTWARE;
+    attr.config = PERF_COUNT_SW_DUMMY;
+    attr.mmap = attr.mmap2 = 1;
+    attr.inherit = scope.is_child ? 1 : 0;
+    attr.watermark = 1;
+    attr.wakeup_watermark = 1;   // every record
+    auto buffer = kernel::PerfBuffer::open(attr, scope.is_child ? scope.pid : -1, static_cast<int>(cpu), kWatchPages);
+    if (!buffer) return false;
+    buffers.push_back(std::move(buffer));
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    watch_ = std::move(buffers);
+    only_pid_ = scope.pid > 0 && !scope.is_child ? static_cast<std::uint32_t>(scope.pid) : 0;
+  }
+  wake();
+  return true;
+}
+
+bool UnwindTables::wait(std::chrono::milliseconds most) {
+  std::unique_lock lock(mutex_);
+  return urgent_done_.wait_for(lock, most, [this] { return urgent_ == 0; });
+}
+
+std::vector<std::string> UnwindTables::take_complaints() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(complaints_, {});
+}
+
+UnwindTables::Counts UnwindTables::counts() {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+void UnwindTables::complain(std::string text) {
+  const std::lock_guard lock(mutex_);
+  if (complaints_.size() < kMostComplaints) complaints_.push_back(std::move(text));
+}
+
+// ---- the thread ----
+
+void UnwindTables::work() {
+  ::prctl(PR_SET_NAME, "trc-unwind");
+  load_vdso();
+  done(Urgency::Now);
+  while (true) {
+    std::vector<pollfd> fds{{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
+    {
+      const std::lock_guard lock(mutex_);
+      if (stop_) return;
+      for (const auto& buffer : watch_) fds.push_back({.fd = buffer->fd(), .events = POLLIN, .revents = 0});
+    }
+    ::poll(fds.data(), fds.size(), -1);
+    std::uint64_t count = 0;
+    (void)!::read(wake_.get(), &count, sizeof count);
+    Request request;
+    Urgency urgency{};
+    for (drain_watch(); take_request(request, urgency); drain_watch()) {
+      handle(request, urgency);
+      done(urgency);
+    }
+    if (auto room = maps_->make_room(); !room) complain(room.error().message());
+  }
+}
+
+bool UnwindTables::take_request(Request& request, Urgency& urgency) {
+  const std::lock_guard lock(mutex_);
+  if (stop_) return false;
+  for (std::size_t i = 0; i < std::size(requests_); ++i) {
+    if (requests_[i].empty()) continue;
+    request = std::move(requests_[i].front());
+    requests_[i].pop_front();
+    urgency = static_cast<Urgency>(i);
+    return true;
+  }
+  return false;
+}
+
+void UnwindTables::done(Urgency urgency) {
+  const std::lock_guard lock(mutex_);
+  counts_.usage = maps_->usage();
+  if (urgency == Urgency::Now && --urgent_ == 0) urgent_done_.notify_all();
+}
+
+void UnwindTables::drain_watch() {
+  const std::lock_guard lock(mutex_);
+  bytes_.clear();
+  for (const auto& buffer : watch_) {
+    buffer->take(bytes_, [&](std::size_t offset, std::size_t size) {
+      const std::span<const std::byte> record(bytes_.data() + offset, size);
+      MmapRecord fields;
+      if (!read_record(record, fields) || fields.header.type != PERF_RECORD_MMAP2 || fields.inode == 0) return;
+      if (only_pid_ != 0 && fields.pid != only_pid_) return;
+      std::size_t length = 0;
+      const char* name = name_behind<MmapRecord>(record, length);
+      requests_[static_cast<std::size_t>(Urgency::Soon)].push_back(
+          {.path = std::string(name, length), .pid = fields.pid, .start = fields.address, .end = fields.address + fields.length, .file = {}});
+    });
+  }
+}
+
+void UnwindTables::handle(const Request& request, Urgency urgency) {
+  if (request.path.empty() && request.end == 0) return want_mappings(request.pid, urgency);
+  const auto opened = open(request);
+  if (opened) return build(*opened, request.path);
+  // Gone before it could be looked at. Whoever meets the file again asks again.
+  if (request.file && state_of(*request.file) == TRC_UW_FILE_ASKED) {
+    if (auto forgotten = maps_->forget(*request.file); !forgotten) complain(forgotten.error().message());
+  }
+}
+
+/// ASKED also if it is not there.
+trc_uw_file_state UnwindTables::state_of(const trc_uw_file_key& file) const {
+  const auto found = maps_->find(file);
+  return found ? static_cast<trc_uw_file_state>(found->state) : TRC_UW_FILE_ASKED;
+}
+
+void UnwindTables::want_mappings(std::uint32_t pid, Urgency urgency) {
+  const auto text = read_file(fmt::format("/proc/{}/maps", pid));
+  if (!text) return;
+  for (const symbols::MapsLine& line : symbols::parse_maps(*text)) {
+    const symbols::Mapping& mapping = line.mapping;
+    if (mapping.inode == 0) continue;
+    // Files that processes share would be looked at again for each of them.
+    if (urgency == Urgency::Background && known_.contains({kernel_device(mapping.device), mapping.inode})) continue;
+    enqueue({.path = line.deleted ? std::string() : mapping.path, .pid = pid, .start = mapping.start, .end = mapping.end, .file = {}}, urgency);
+  }
+}
+
+void UnwindTables::load_vdso() {
+  const auto table = symbols::build_vdso_unwind_table();
+  if (!table) return;   // nothing is mapped that could be met
+  if (auto inserted = maps_->insert(kVdso, *table); !inserted) complain(inserted.error().message());
+}
+
+/// Finds the file of a request. The mapping leads to it whatever has become of its path, but only while the process has it; the path
+/// outlives the process.
+std::optional<UnwindTables::Opened> UnwindTables::open(const Request& request) const {
+  const auto look = [](Fd fd) -> std::optional<Opened> {
+    struct stat info {};
+    if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+    return Opened{.fd = std::move(fd),
+                  .file = {kernel_device(info.st_dev), info.st_ino},
+                  .identity = {.size = info.st_size, .seconds = info.st_mtim.tv_sec, .nanoseconds = info.st_mtim.tv_nsec}};
+  };
+  if (request.end != 0) {
+    if (auto opened = look(open_file(fmt::format("/proc/{}/map_files/{:x}-{:x}", request.pid, request.start, request.end)))) {
+      if (request.file) opened->file = *request.file;
+      return opened;
+    }
+    if (request.path.empty()) return std::nullopt;
+  }
+  auto opened = look(open_file(request.path));
+  if (opened && request.file && (opened->file.device != request.file->device || opened->file.inode != request.file->inode)) return std::nullopt;
+  return opened;
+}
+
+void UnwindTables::build(const Opened& opened, const std::string& name) {
+  const std::pair key{opened.file.device, opened.file.inode};
+  const auto known = known_.find(key);
+  if (known != known_.end() && known->second == opened.identity && state_of(opened.file) != TRC_UW_FILE_ASKED) return;
+  known_[key] = opened.identity;
+  const std::string path = fmt::format("/proc/self/fd/{}", opened.fd.get());
+  const auto file = symbols::ElfReader::open(path);
+  const auto table = file ? symbols::build_unwind_table(*file) : Result<symbols::UnwindTable>(file.error());
+  // What is not a program for this machine, or has no tables, may still have frame pointers.
+  const symbols::UnwindTable none;
+  const bool is_bare = !table || table->rows.empty();
+  auto inserted = maps_->insert(opened.file, is_bare ? none : *table);
+  const std::lock_guard lock(mutex_);
+  if (!inserted) ++counts_.failed;
+  else if (is_bare) ++counts_.bare;
+  else ++counts_.tables;
+  if (!inserted && complaints_.size() < kMostComplaints) {
+    complaints_.push_back(fmt::format("no unwind table for {}: {}", name.empty() ? fmt::format("inode {}", opened.file.inode) : name, inserted.error().message()));
+  }
+}
+
+}  // namespace trc::runtime

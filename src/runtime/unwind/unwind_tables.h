@@ -1,0 +1,113 @@
+// The unwind tables of a run: which files have one, and a thread that makes those that are missing. Tables are kept by file, so all
+// processes share them, and a file that was replaced gets a new one.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/owned.h"
+#include "base/result.h"
+#include "kernel/perf_buffer.h"
+#include "probes/provider.h"
+#include "runtime/unwind/unwind_maps.h"
+
+namespace trc::runtime {
+
+/// What is more urgent is done first.
+enum class Urgency : std::uint8_t {
+  Now,          ///< somebody waits for it: a program has met the file, or the command is held
+  Soon,         ///< was mapped just now
+  Background    ///< might be met
+};
+
+class UnwindTables {
+ public:
+  /// Makes the maps and starts the thread.
+  static Result<std::unique_ptr<UnwindTables>> start();
+  /// Stops the thread; programs that still run keep the maps.
+  ~UnwindTables();
+
+  std::vector<UnwindMaps::Named> maps() const { return maps_->maps(); }
+
+  // For any thread; they return at once.
+  void want_file(const std::string& path, Urgency urgency);
+  /// All that a process has mapped executable.
+  void want_process(std::uint32_t pid, Urgency urgency);
+  /// A record of lang::ActionKind::UnwindFile.
+  void asked(const trc_uw_file_record& record);
+  /// From now on files that processes map are wanted as they do so. False: the kernel does not tell.
+  bool watch(const probes::Scope& scope, const std::vector<std::uint32_t>& cpus);
+
+  /// Until everything that was wanted now is there; false if that takes longer.
+  bool wait(std::chrono::milliseconds most);
+  /// What went wrong since the last call, one sentence each.
+  std::vector<std::string> take_complaints();
+
+  struct Counts {
+    std::uint64_t tables = 0, bare = 0, failed = 0, asked = 0;
+    UnwindMaps::Usage usage;
+  };
+  Counts counts();
+
+ private:
+  /// A file by its path, by its mapping in a process (`end` != 0), or all mappings of a process.
+  struct Request {
+    std::string path;
+    std::uint32_t pid = 0;
+    std::uint64_t start = 0, end = 0;
+    std::optional<trc_uw_file_key> file;   ///< as the kernel has it, if known
+  };
+  /// Tells the file that an inode number stood for from the one that it stands for now.
+  struct Identity {
+    std::int64_t size = 0, seconds = 0, nanoseconds = 0;
+    bool operator==(const Identity&) const = default;
+  };
+  struct Opened {
+    Fd fd;
+    trc_uw_file_key file;
+    Identity identity;
+  };
+
+  explicit UnwindTables(std::unique_ptr<UnwindMaps> maps) : maps_(std::move(maps)) {}
+  void enqueue(Request request, Urgency urgency);
+  void wake();
+  void work();
+  bool take_request(Request& request, Urgency& urgency);
+  void done(Urgency urgency);
+  void drain_watch();
+  void handle(const Request& request, Urgency urgency);
+  void want_mappings(std::uint32_t pid, Urgency urgency);
+  trc_uw_file_state state_of(const trc_uw_file_key& file) const;
+  void load_vdso();
+  std::optional<Opened> open(const Request& request) const;
+  void build(const Opened& opened, const std::string& name);
+  void complain(std::string text);
+
+  std::unique_ptr<UnwindMaps> maps_;             // of the thread, but for maps()
+  std::map<std::pair<std::uint64_t, std::uint64_t>, Identity> known_;   // of the thread: device, inode
+  std::vector<std::byte> bytes_;                 // of the thread, kept for its memory
+
+  std::mutex mutex_;                             // for what follows
+  std::deque<Request> requests_[3];              // by urgency
+  std::size_t urgent_ = 0;                       // those of Urgency::Now that are not done
+  std::condition_variable urgent_done_;
+  std::vector<std::unique_ptr<kernel::PerfBuffer>> watch_;
+  std::uint32_t only_pid_ = 0;                   // of the records of watch_; 0: all
+  std::vector<std::string> complaints_;
+  Counts counts_;
+  bool stop_ = false;
+
+  Fd wake_;                                      // an eventfd
+  std::thread thread_;
+};
+
+}  // namespace trc::runtime
