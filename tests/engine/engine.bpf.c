@@ -12,7 +12,7 @@ static void *(*const ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *
 static void (*const ringbuf_submit)(void *data, u64 flags) = (void *)132;
 
 struct { int (*type)[kRing]; int (*max_entries)[4096]; } ring SEC(".maps");
-struct losses { u64 ring_full, map_full, scratch_busy, stacks_full, helper_failed; };
+struct losses { u64 ring_full, map_full, scratch_busy, stacks_full, helper_failed, contended; };
 struct { int (*type)[kPerCpuArray]; u32 *key; struct losses *value; int (*max_entries)[7]; } loss SEC(".maps");
 struct scalar { u64 value, presence; };
 struct { int (*type)[kArray]; u32 *key; struct scalar *value; int (*max_entries)[1]; } map_scalar SEC(".maps");

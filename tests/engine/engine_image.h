@@ -15,7 +15,7 @@ inline image::ProgramImage make_image() {
   using image::MapRole;
   image.maps = {
       {.name = "ring", .role = MapRole::Ring, .bpf_type = 27, .max_entries = 4096},
-      {.name = "loss", .role = MapRole::Loss, .bpf_type = 6, .key_size = 4, .value_size = 40, .max_entries = 7, .per_cpu = true},
+      {.name = "loss", .role = MapRole::Loss, .bpf_type = 6, .key_size = 4, .value_size = sizeof(image::LossCounters), .max_entries = 7, .per_cpu = true},
       {.name = "map_scalar", .script_name = "@s", .role = MapRole::User, .bpf_type = 2, .key_size = 4, .value_size = 16, .max_entries = 1, .presence_offset = 8},
       {.name = "map_hits", .script_name = "@hits", .role = MapRole::User, .bpf_type = 5, .key_size = 8, .value_size = 8, .max_entries = 4096, .per_cpu = true, .has_key = true},
       {.name = "map_plain", .script_name = "@plain", .role = MapRole::User, .bpf_type = 1, .key_size = 8, .value_size = 4, .max_entries = 4096, .has_key = true},
