@@ -15,6 +15,7 @@ FENCES = [
     (r"llvm[-/].*", ["codegen"]),
     (r"bpf/.*", ["kernel"]),
     (r"(libelf|gelf|elfutils/.*)\.h", []),
+    (r"lzma\.h", ["symbols/xz"]),
     (r"cereal/.*", ["image", "lang"]),
     (r"CLI/.*", ["cli"]),
 ]

@@ -10,11 +10,15 @@
 #include <optional>
 
 #include "symbols/elf_reader.h"
+#include "symbols/xz.h"
 
 namespace trc::symbols {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// The symbols of the largest programs take a tenth of this.
+constexpr std::size_t kMaxPacked = 256 << 20;
 
 struct DebugLink { std::string name; std::uint32_t checksum = 0; };
 
@@ -70,11 +74,11 @@ std::string read_build_id(const ElfReader& file) {
   return "";
 }
 
-std::string find_debug_file(const ElfReader& file, const std::string& path, const std::string& debug_root) {
-  const std::string build_id = read_build_id(file);
+std::string find_debug_file(const ElfReader& file, const FilePlace& place) {
+  const std::string build_id = read_build_id(file), debug_root = place.root + place.debug_folder;
   const auto belongs = [&](const std::string& candidate, std::optional<std::uint32_t> checksum) {
     std::error_code ignored;
-    if (::access(candidate.c_str(), R_OK) != 0 || fs::equivalent(candidate, path, ignored)) return false;
+    if (::access(candidate.c_str(), R_OK) != 0 || fs::equivalent(candidate, place.root + place.path, ignored)) return false;
     const auto debug = ElfReader::open(candidate);
     if (!debug) return false;
     const std::string id = read_build_id(*debug);
@@ -87,10 +91,12 @@ std::string find_debug_file(const ElfReader& file, const std::string& path, cons
   }
   const auto link = read_debuglink(file);
   if (!link) return "";
-  std::error_code failure;
-  const fs::path real = fs::canonical(path, failure);
-  const std::string directory = (failure ? fs::path(path) : real).parent_path();
-  std::vector<std::string> directories = {directory, directory + "/.debug", debug_root + directory};
+  std::error_code failure = std::make_error_code(std::errc::not_supported);
+  // Links in another root cannot be followed from here.
+  const fs::path real = place.root.empty() ? fs::canonical(place.path, failure) : fs::path();
+  const std::string directory = (failure ? fs::path(place.path) : real).parent_path();
+  const std::string here = place.root + directory;
+  std::vector<std::string> directories = {here, here + "/.debug", debug_root + directory};
   // With /lib a link to /usr/lib, packages still ship their debug file under the old name.
   if (directory.starts_with("/usr/")) directories.push_back(debug_root + directory.substr(4));
   for (const std::string& where : directories) {
@@ -98,6 +104,27 @@ std::string find_debug_file(const ElfReader& file, const std::string& path, cons
     if (belongs(candidate, link->checksum)) return candidate;
   }
   return "";
+}
+
+bool has_symbol_table(const ElfReader& file) {
+  for (const ElfSection& section : file.sections()) {
+    if (section.type == SHT_SYMTAB && file.has_bytes(section) && section.size > sizeof(Elf64_Sym)) return true;
+  }
+  return false;
+}
+
+std::vector<std::shared_ptr<const ElfReader>> other_symbol_files(const ElfReader& file, const FilePlace& place) {
+  std::vector<std::shared_ptr<const ElfReader>> files;
+  if (has_symbol_table(file)) return files;
+  if (const ElfSection* packed = file.section(".gnu_debugdata")) {
+    auto bytes = unpack_xz(file.read(*packed), kMaxPacked);
+    auto reader = bytes ? ElfReader::from_bytes(std::move(*bytes), place.path + " (.gnu_debugdata)") : Result<ElfReader>(std::move(bytes).error());
+    if (reader) files.push_back(std::make_shared<const ElfReader>(std::move(*reader)));
+  }
+  if (const std::string path = find_debug_file(file, place); !path.empty()) {
+    if (auto reader = ElfReader::open(path)) files.push_back(std::make_shared<const ElfReader>(std::move(*reader)));
+  }
+  return files;
 }
 
 }  // namespace trc::symbols

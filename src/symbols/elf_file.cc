@@ -56,24 +56,12 @@ class ElfFileImpl final : public ElfFile {
   }
 
   bool is_code(std::uint64_t address) const override {
-    const ElfSegment* segment = segment_of(address);
+    const ElfSegment* segment = reader_.segment_of(address);
     return segment && segment->flags & PF_X;
   }
 
-  std::optional<std::uint64_t> file_offset(std::uint64_t address) const override {
-    const ElfSegment* segment = segment_of(address);
-    if (!segment || address - segment->address >= segment->file_size) return std::nullopt;
-    return segment->offset + (address - segment->address);
-  }
-
-  std::optional<std::uint64_t> virtual_address(std::uint64_t file_offset) const override {
-    for (const ElfSegment& segment : reader_.segments()) {
-      if (segment.type == PT_LOAD && file_offset >= segment.offset && file_offset - segment.offset < segment.file_size) {
-        return segment.address + (file_offset - segment.offset);
-      }
-    }
-    return std::nullopt;
-  }
+  std::optional<std::uint64_t> file_offset(std::uint64_t address) const override { return reader_.file_offset(address); }
+  std::optional<std::uint64_t> virtual_address(std::uint64_t file_offset) const override { return reader_.virtual_address(file_offset); }
 
   const std::vector<Function>& functions() const override {
     if (!has_functions_) {
@@ -128,13 +116,6 @@ class ElfFileImpl final : public ElfFile {
   }
 
  private:
-  const ElfSegment* segment_of(std::uint64_t address) const {
-    for (const ElfSegment& segment : reader_.segments()) {
-      if (segment.type == PT_LOAD && address >= segment.address && address - segment.address < segment.memory_size) return &segment;
-    }
-    return nullptr;
-  }
-
   const std::string& chunk_at(std::uint64_t number) const {
     const auto [place, is_new] = chunks_.try_emplace(number);
     if (is_new) place->second = reader_.read(number * kChunk, kChunk);
@@ -165,13 +146,9 @@ class ElfFileImpl final : public ElfFile {
   }
 
   void read_functions() const {
-    const bool has_symtab = add_symbols(reader_, SHT_SYMTAB);
+    add_symbols(reader_, SHT_SYMTAB);
     add_symbols(reader_, SHT_DYNSYM);
-    if (!has_symtab) {
-      if (const std::string debug = find_debug_file(reader_, path_); !debug.empty()) {
-        if (const auto reader = ElfReader::open(debug)) add_symbols(*reader, SHT_SYMTAB);
-      }
-    }
+    for (const auto& other : other_symbol_files(reader_, {.path = path_})) add_symbols(*other, SHT_SYMTAB);
     const auto rank = [](const Function& f) { return std::make_tuple(f.address, !f.is_global, f.size == 0, f.name, f.is_indirect); };
     std::sort(functions_.begin(), functions_.end(), [&](const Function& a, const Function& b) { return rank(a) < rank(b); });
     // A name stands in both tables, with the same facts but for the version, so its two entries are neighbours.
@@ -185,16 +162,13 @@ class ElfFileImpl final : public ElfFile {
     functions_.shrink_to_fit();
   }
 
-  /// True if there was a table of that kind with symbols in it.
-  bool add_symbols(const ElfReader& from, std::uint32_t section_type) const {
+  void add_symbols(const ElfReader& from, std::uint32_t section_type) const {
     const auto& sections = from.sections();
-    bool found = false;
     for (const ElfSection& section : sections) {
       if (section.type != section_type || section.link >= sections.size()) continue;
       const std::vector<ElfSymbol> symbols = from.symbols(section);
       if (symbols.size() <= 1) continue;
       const std::string& names = strings_.emplace_back(from.read(sections[section.link]));
-      found = true;
       for (const ElfSymbol& symbol : symbols) {
         const bool is_function = symbol.type == STT_FUNC || symbol.type == STT_GNU_IFUNC;
         if (!is_function || symbol.section == SHN_UNDEF || symbol.name >= names.size() || !is_code(symbol.value)) continue;
@@ -205,7 +179,6 @@ class ElfFileImpl final : public ElfFile {
         functions_.push_back({name, symbol.value, symbol.size, symbol.binding != STB_LOCAL, symbol.type == STT_GNU_IFUNC, section_type == SHT_DYNSYM});
       }
     }
-    return found;
   }
 
   ElfReader reader_;

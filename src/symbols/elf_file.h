@@ -53,7 +53,7 @@ class ElfFile {
   virtual std::string rpath() const = 0;                               ///< DT_RPATH as it stands
   virtual std::string runpath() const = 0;                             ///< DT_RUNPATH as it stands
   virtual bool is_code(std::uint64_t address) const = 0;               ///< in an executable segment
-  /// Functions with code in this file, of .symtab and .dynsym and of the debug file (debuglink, build-id) if there is one; sorted by
+  /// Functions with code in this file, of .symtab and .dynsym and, without .symtab, of other_symbol_files(); sorted by
   /// address (the best name of several at one address first: global, sized), duplicates (name, address) removed. IFUNC symbols included.
   virtual const std::vector<Function>& functions() const = 0;
   /// nullptr if the name is not there. All symbols with that name are in `functions()`.

@@ -44,9 +44,14 @@ Error not_elf(const std::string& path) {
 }  // namespace
 
 Result<ElfReader> ElfReader::open(const std::string& path) {
+  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file) return Error::from_errno("open " + path);
+  return from_file(std::move(file), path);
+}
+
+Result<ElfReader> ElfReader::from_file(Fd file, const std::string& path) {
   ElfReader reader;
-  reader.fd_.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!reader.fd_) return Error::from_errno("open " + path);
+  reader.fd_ = std::move(file);
   struct stat st {};
   if (::fstat(reader.fd_.get(), &st) != 0) return Error::from_errno("stat " + path);
   if (!S_ISREG(st.st_mode)) return Error(path + (S_ISDIR(st.st_mode) ? " is a directory, not an ELF file" : " is not a regular file"));
@@ -81,9 +86,34 @@ std::string ElfReader::read(std::uint64_t offset, std::uint64_t size) const {
 }
 
 std::string ElfReader::read(const ElfSection& section) const {
-  if (section.type == SHT_NOBITS || (section.flags & SHF_COMPRESSED)) return "";
-  if (section.offset > size_ || section.size > size_ - section.offset) return "";
-  return read(section.offset, section.size);
+  return has_bytes(section) ? read(section.offset, section.size) : "";
+}
+
+bool ElfReader::has_bytes(const ElfSection& section) const {
+  if (section.type == SHT_NOBITS || (section.flags & SHF_COMPRESSED)) return false;
+  return section.offset <= size_ && section.size <= size_ - section.offset;
+}
+
+const ElfSegment* ElfReader::segment_of(std::uint64_t address) const {
+  for (const ElfSegment& segment : segments_) {
+    if (segment.type == PT_LOAD && address >= segment.address && address - segment.address < segment.memory_size) return &segment;
+  }
+  return nullptr;
+}
+
+std::optional<std::uint64_t> ElfReader::file_offset(std::uint64_t address) const {
+  const ElfSegment* segment = segment_of(address);
+  if (!segment || address - segment->address >= segment->file_size) return std::nullopt;
+  return segment->offset + (address - segment->address);
+}
+
+std::optional<std::uint64_t> ElfReader::virtual_address(std::uint64_t file_offset) const {
+  for (const ElfSegment& segment : segments_) {
+    if (segment.type == PT_LOAD && file_offset >= segment.offset && file_offset - segment.offset < segment.file_size) {
+      return segment.address + (file_offset - segment.offset);
+    }
+  }
+  return std::nullopt;
 }
 
 const ElfSection* ElfReader::section(std::string_view name) const {
@@ -141,7 +171,7 @@ void ElfReader::parse_sections(const typename Class::Header& header) {
   const auto table = records<Section>(read(header.e_shoff, count * sizeof(Section)));
   std::vector<std::uint32_t> name_offsets;
   for (const Section& s : table) {
-    sections_.push_back({"", s.sh_type, s.sh_link, s.sh_flags, s.sh_addr, s.sh_offset, s.sh_size});
+    sections_.push_back({"", s.sh_type, s.sh_link, s.sh_flags, s.sh_addr, s.sh_offset, s.sh_size, s.sh_entsize});
     name_offsets.push_back(s.sh_name);
   }
   if (names_index >= sections_.size()) return;
@@ -151,8 +181,13 @@ void ElfReader::parse_sections(const typename Class::Header& header) {
   for (std::size_t i = 0; i < sections_.size(); ++i) sections_[i].name = string_at(names, name_offsets[i]).substr(0, kMaxName);
 }
 
-std::vector<ElfSymbol> ElfReader::symbols(const ElfSection& section) const {
-  std::vector<ElfSymbol> out;
+bool ElfReader::read_symbols(const ElfSection& section, std::uint64_t first, std::vector<ElfSymbol>& out) const {
+  constexpr std::uint64_t kAtOnce = 16384;
+  out.clear();
+  if (!has_bytes(section)) return false;
+  const std::uint64_t size = is_64bit_ ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym), count = section.size / size;
+  if (first >= count) return false;
+  const std::string bytes = read(section.offset + first * size, std::min(kAtOnce, count - first) * size);
   const auto add = [&](const auto& symbols) {
     out.reserve(symbols.size());
     for (const auto& s : symbols) {
@@ -160,9 +195,14 @@ std::vector<ElfSymbol> ElfReader::symbols(const ElfSection& section) const {
                      s.st_value, s.st_size});
     }
   };
-  const std::string bytes = read(section);
   if (is_64bit_) add(records<Elf64_Sym>(bytes));
   else add(records<Elf32_Sym>(bytes));
+  return !out.empty();
+}
+
+std::vector<ElfSymbol> ElfReader::symbols(const ElfSection& section) const {
+  std::vector<ElfSymbol> out;
+  for_each_symbol(section, [&](const ElfSymbol& symbol) { out.push_back(symbol); });
   return out;
 }
 

@@ -22,7 +22,7 @@ struct ElfSegment {
 struct ElfSection {
   std::string name;
   std::uint32_t type = 0, link = 0;
-  std::uint64_t flags = 0, address = 0, offset = 0, size = 0;
+  std::uint64_t flags = 0, address = 0, offset = 0, size = 0, entry_size = 0;
 };
 
 struct ElfSymbol {
@@ -35,6 +35,8 @@ struct ElfSymbol {
 class ElfReader {
  public:
   static Result<ElfReader> open(const std::string& path);
+  /// An open regular file; `path` is for messages.
+  static Result<ElfReader> from_file(Fd file, const std::string& path);
   static Result<ElfReader> from_bytes(std::string bytes, const std::string& path);
 
   std::uint16_t machine() const { return machine_; }
@@ -49,16 +51,34 @@ class ElfReader {
 
   /// Up to `size` bytes; shorter at the end of the file.
   std::string read(std::uint64_t offset, std::uint64_t size) const;
+  /// Has the file bytes for this section, in a form that can be read as they are?
+  bool has_bytes(const ElfSection& section) const;
   /// A whole section; empty if it has no bytes in the file, or is damaged.
   std::string read(const ElfSection& section) const;
   /// All symbols of a SHT_SYMTAB or SHT_DYNSYM section.
   std::vector<ElfSymbol> symbols(const ElfSection& section) const;
+  /// Calls use(symbol) for all of them, in pieces, so that a table of any size needs little memory.
+  template <class Use>
+  void for_each_symbol(const ElfSection& section, Use use) const {
+    std::vector<ElfSymbol> some;
+    for (std::uint64_t at = 0; read_symbols(section, at, some); at += some.size()) {
+      for (const ElfSymbol& symbol : some) use(symbol);
+    }
+  }
   /// (tag, value) pairs of PT_DYNAMIC.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> dynamic() const;
+
+  /// The loaded segment that holds a virtual address; nullptr if none.
+  const ElfSegment* segment_of(std::uint64_t address) const;
+  /// Virtual address to file offset through PT_LOAD; nullopt outside of it, and in memory that the file has no bytes for.
+  std::optional<std::uint64_t> file_offset(std::uint64_t address) const;
+  std::optional<std::uint64_t> virtual_address(std::uint64_t file_offset) const;
 
  private:
   ElfReader() = default;
   Result<> parse(const std::string& path);
+  /// Symbols from number `first` on, some thousand at most; false if there are no more.
+  bool read_symbols(const ElfSection& section, std::uint64_t first, std::vector<ElfSymbol>& out) const;
   template <class Class>
   Result<> parse_tables();
   template <class Class>

@@ -72,45 +72,63 @@ bool leads_to(const std::string& path, const FileId& id) {
 }
 
 /// Our own vDSO: the kernel maps the same into every process of our kind.
-std::shared_ptr<const ElfFile> read_vdso() {
+std::shared_ptr<const ElfReader> read_vdso() {
   const auto start = static_cast<std::uint64_t>(::getauxval(AT_SYSINFO_EHDR));
   const auto maps = read_file("/proc/self/maps");
   if (start == 0 || !maps) return nullptr;
   for (const MapsLine& line : parse_maps(*maps)) {
     if (line.mapping.start != start) continue;
-    auto elf = ElfFile::from_bytes(std::string(reinterpret_cast<const char*>(start), line.mapping.end - start), "[vdso]");
-    if (elf) return std::move(*elf);
+    auto file = ElfReader::from_bytes(std::string(reinterpret_cast<const char*>(start), line.mapping.end - start), "[vdso]");
+    if (file) return std::make_shared<const ElfReader>(std::move(*file));
   }
   return nullptr;
 }
 
 }  // namespace
 
+Module::Module(std::string shown_path, std::shared_ptr<const ElfReader> file)
+    : path_(std::move(shown_path)), loaded_(true), file_(std::move(file)) {
+  if (file_) symbols_ = std::make_unique<SymbolIndex>(file_, std::vector<std::shared_ptr<const ElfReader>>());
+}
+
+/// A path in the file system finds separate debug files beside it.
+FilePlace Module::place() const {
+  if (leads_to(path_, id_)) return {.path = path_};
+  // "/proc/PID/root/PATH", if it was found there
+  const std::size_t root_end = opened_as_.size() - std::min(opened_as_.size(), path_.size());
+  if (leads_to(opened_as_, id_) && opened_as_.ends_with(path_) && opened_as_.substr(0, root_end).ends_with("/root")) {
+    return {.path = path_, .root = opened_as_.substr(0, root_end)};
+  }
+  return {.path = path_};
+}
+
 void Module::load() {
   if (loaded_) return;
   loaded_ = true;
-  // A path in the file system finds separate debug files beside it; the descriptor works when there is no path any more.
-  std::string path;
-  if (leads_to(path_, id_)) path = path_;
-  else if (leads_to(opened_as_, id_)) path = opened_as_;
-  else if (file_) path = fmt::format("/proc/self/fd/{}", file_.get());
-  if (auto elf = open_cached(path)) {
-    elf_ = std::move(*elf);
-    elf_->functions();  // now, while what leads to a debug file is still there
-  }
-  file_.reset();
+  // Without a descriptor the path may lead to another file by now.
+  if (!descriptor_) descriptor_ = open_regular(leads_to(path_, id_) ? path_ : leads_to(opened_as_, id_) ? opened_as_ : "").fd;
+  if (!descriptor_) return;
+  if (auto file = ElfReader::from_file(std::move(descriptor_), path_)) file_ = std::make_shared<const ElfReader>(std::move(*file));
+}
+
+void Module::load_symbols() {
+  load();
+  if (file_ && !symbols_) symbols_ = std::make_unique<SymbolIndex>(file_, other_symbol_files(*file_, place()));
 }
 
 std::optional<Module::Match> Module::find(std::uint64_t file_offset, bool demangled) {
-  load();
-  if (!elf_) return std::nullopt;
-  const auto address = elf_->virtual_address(file_offset);
-  if (!address) return std::nullopt;
-  const Function* function = elf_->at(*address);
-  if (function == nullptr) return std::nullopt;
-  const auto [entry, fresh] = names_.try_emplace(function);
-  if (fresh) entry->second = demangled ? demangle(function->name) : std::string(function->name);
-  return Match{&entry->second, *address - function->address};
+  load_symbols();
+  if (!symbols_) return std::nullopt;
+  const auto address = file_->virtual_address(file_offset);
+  const auto match = address ? symbols_->find(*address) : std::nullopt;
+  if (!match) return std::nullopt;
+  const auto [entry, fresh] = names_.try_emplace(match->key());
+  if (fresh) {
+    entry->second = symbols_->name(*match);
+    if (demangled) entry->second = demangle(entry->second);
+  }
+  if (entry->second.empty()) return std::nullopt;
+  return Match{&entry->second, *address - match->address};
 }
 
 std::shared_ptr<Module> Modules::get(std::span<const std::uint32_t> pids, const MapsLine& line) {

@@ -14,8 +14,10 @@
 #include <utility>
 
 #include "base/owned.h"
-#include "symbols/elf_file.h"
+#include "symbols/debug_file.h"
+#include "symbols/elf_reader.h"
 #include "symbols/process_maps.h"
+#include "symbols/symbol_index.h"
 
 namespace trc::symbols {
 
@@ -28,12 +30,11 @@ struct FileId {
 
 class Module {
  public:
-  /// A file that cannot be reached, or symbols that are there already.
-  explicit Module(std::string shown_path, std::shared_ptr<const ElfFile> elf = nullptr)
-      : path_(std::move(shown_path)), loaded_(true), elf_(std::move(elf)) {}
+  /// A file that cannot be reached, or one that is read already.
+  explicit Module(std::string shown_path, std::shared_ptr<const ElfReader> file = nullptr);
   /// `opened_as` is a path to the file that can vanish; `file` outlasts it, but may be none.
   Module(std::string shown_path, std::string opened_as, const FileId& id, Fd file)
-      : path_(std::move(shown_path)), opened_as_(std::move(opened_as)), id_(id), file_(std::move(file)) {}
+      : path_(std::move(shown_path)), opened_as_(std::move(opened_as)), id_(id), descriptor_(std::move(file)) {}
 
   /// As the process calls it.
   const std::string& path() const { return path_; }
@@ -44,13 +45,16 @@ class Module {
 
  private:
   void load();
+  void load_symbols();
+  FilePlace place() const;
 
   std::string path_, opened_as_;
   FileId id_;
-  Fd file_;                                 ///< until loaded
+  Fd descriptor_;                                   ///< until loaded
   bool loaded_ = false;
-  std::shared_ptr<const ElfFile> elf_;
-  std::unordered_map<const Function*, std::string> names_;  ///< as shown, filled as they are asked for
+  std::shared_ptr<const ElfReader> file_;
+  std::unique_ptr<SymbolIndex> symbols_;
+  std::unordered_map<std::uint64_t, std::string> names_;  ///< by Match::key(), as shown, filled as they are asked for
 };
 
 /// The modules of all processes; each file is there once.

@@ -111,10 +111,10 @@ TEST_F(ElfFileTest, DebugFileByBuildId) {
   const std::string target = "debug/.build-id/" + id.substr(0, 2) + "/" + id.substr(2) + ".debug";
   ASSERT_TRUE(folder_.run("mkdir -p debug/.build-id/" + id.substr(0, 2) + " && objcopy --only-keep-debug prog " + target + " && strip prog"));
   const auto reader = ElfReader::open(folder_.path("prog"));
-  EXPECT_EQ(find_debug_file(*reader, folder_.path("prog"), folder_.path("debug")), folder_.path(target));
+  EXPECT_EQ(find_debug_file(*reader, {.path = folder_.path("prog"), .debug_folder = folder_.path("debug")}), folder_.path(target));
   folder_.compile("other", "int main(void) { return 2; }");
   ASSERT_TRUE(folder_.run("objcopy --only-keep-debug other " + target));
-  EXPECT_EQ(find_debug_file(*reader, folder_.path("prog"), folder_.path("debug")), "");
+  EXPECT_EQ(find_debug_file(*reader, {.path = folder_.path("prog"), .debug_folder = folder_.path("debug")}), "");
 }
 
 TEST(DebugLink, ChecksumIsTheCommonCrc32) {
