@@ -294,6 +294,9 @@ void FunctionEmitter::leave_after_loop_call() {
   });
 }
 
+// BPF_MAX_LOOPS in include/linux/bpf.h; the only error of bpf_loop with arguments like ours.
+constexpr const char* kTooManyRounds = "a loop of more than 8,388,608 rounds, which is the most the kernel allows, did not run";
+
 void FunctionEmitter::emit(const typed::ForRange& statement) {
   llvm::Value* from = scalar(*statement.from);
   llvm::Value* to = scalar(*statement.to);
@@ -314,7 +317,7 @@ void FunctionEmitter::emit(const typed::ForRange& statement) {
     llvm::Value* done = helper(BPF_FUNC_loop, {count, callback, frame_, i64(0)});
     // Where the verifier inlines the helper, an error has its sign in 32 bits only.
     done = builder_.CreateSExt(builder_.CreateTrunc(done, builder_.getInt32Ty()), builder_.getInt64Ty());
-    if_then(builder_.CreateICmpSLT(done, i64(0)), [&] { report_failure("loop", done, span_); }, true);
+    if_then(builder_.CreateICmpSLT(done, i64(0)), [&] { report_error(kTooManyRounds, span_); }, true);
     leave_after_loop_call();
   });
 }

@@ -3,6 +3,7 @@
 #include <set>
 
 #include <elf.h>
+#include <fmt/format.h>
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/DiagnosticInfo.h>
 #include <llvm/IR/DiagnosticPrinter.h>
@@ -16,6 +17,7 @@
 #include "codegen/backend.h"
 #include "codegen/codegen.h"
 #include "codegen/function_emitter.h"
+#include "source/diagnostics.h"
 
 namespace trc::codegen {
 namespace {
@@ -76,6 +78,42 @@ void find_constants(image::ProgramImage& image) {
   }
 }
 
+constexpr std::size_t kMostMaps = 64;   // MAX_USED_MAPS in include/linux/bpf_verifier.h: of one program
+
+void find_maps(const llvm::Function& function, std::set<const llvm::Function*>& visited, std::set<const llvm::GlobalVariable*>& maps) {
+  if (!visited.insert(&function).second) return;
+  for (const llvm::BasicBlock& block : function) {
+    for (const llvm::Instruction& instruction : block) {
+      for (const llvm::Use& operand : instruction.operands()) {
+        const llvm::Value* value = operand->stripInBoundsOffsets();
+        if (const auto* called = llvm::dyn_cast<llvm::Function>(value)) find_maps(*called, visited, maps);
+        if (const auto* data = llvm::dyn_cast<llvm::GlobalVariable>(value)) maps.insert(data);
+      }
+    }
+  }
+}
+
+/// The kernel's own message would not say which block, nor what to do.
+Result<> check_map_counts(const typed::TypedProgram& program, const llvm::Module& module) {
+  for (const typed::Program& p : program.programs) {
+    const llvm::Function* function = module.getFunction(p.name);
+    if (function == nullptr) continue;
+    std::set<const llvm::Function*> visited;
+    std::set<const llvm::GlobalVariable*> found;
+    find_maps(*function, visited, found);
+    std::set<std::string> maps;   // data sections are maps too, one each
+    for (const llvm::GlobalVariable* variable : found) {
+      maps.insert(variable->getSection() == ".maps" ? variable->getName().str() : variable->isConstant() ? ".rodata" : ".bss");
+    }
+    if (maps.size() <= kMostMaps) continue;
+    const Span span = program.probes[p.probe].span;
+    const std::string place = span.file < program.files.size() ? render_position(span, *program.files[span.file]) + ": " : "";
+    return Error(fmt::format("{}this block uses {} maps, those of trc included, and the kernel allows {} for one program", place, maps.size(), kMostMaps))
+        .hint("divide the block into several blocks of the same probe");
+  }
+  return {};
+}
+
 void describe_programs(const typed::TypedProgram& program, image::ProgramImage& image) {
   for (const typed::Program& p : program.programs) {
     const typed::ProbeSpec& probe = program.probes[p.probe];
@@ -111,6 +149,7 @@ Result<CodegenResult> generate(const typed::TypedProgram& program, const Codegen
   optimise(emitter.module, *target);
   if (options.keep_ir) result.optimized_ir = print(emitter.module);
   emitter.image.helpers = helpers_of(emitter.module);
+  TRC_CHECK(check_map_counts(program, emitter.module));
   if (options.keep_assembly) {
     auto copy = llvm::CloneModule(emitter.module);
     TRC_TRY(assembly, compile(*copy, *target, Output::Assembly));

@@ -90,6 +90,10 @@ ValuePtr BodyLowering::element_of_tuple(ValuePtr base, std::uint64_t index, Span
 }
 
 ValuePtr BodyLowering::lower(const TupleAccess& n) {
+  if (std::holds_alternative<ast::Integer*>(n.base)) {
+    report(Diag::InvalidLiteral, n.span, "there are no numbers with a fraction").with_hint("count in a smaller unit: 1500ms for a second and a half");
+    return unknown(n.span);
+  }
   ValuePtr base = operand(n.base);
   if (!is_known(base)) return unknown(n.span);
   if (base->type.is(TypeKind::Tuple)) return element_of_tuple(std::move(base), n.index, n.span);

@@ -86,6 +86,23 @@ TEST(Generate, ErrorsAtRunTimeAreEventsOfTheImage) {
   EXPECT_EQ(image.events[1].size, 16u);
 }
 
+TEST(Generate, ABlockWithMoreMapsThanTheKernelAllowsIsRefused) {
+  const auto generated = [](int maps) {
+    Builder b;
+    Statements statements;
+    for (int i = 0; i < maps; ++i) {
+      const MapId m = b.map("@m" + std::to_string(i), std::nullopt, lang::make_int64());
+      statements.push_back(statement(MapSet{m, nullptr, number(1)}));
+    }
+    b.add(std::move(statements));
+    return generate(b.program, {});
+  };
+  EXPECT_TRUE(generated(63));   // and the one that freezes programs
+  const auto refused = generated(64);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("65 maps"), std::string::npos) << refused.error().message();
+}
+
 TEST(Generate, ConstantDivisorsNeedNoCheck) {
   Builder b;
   const MapId m = b.map("@", std::nullopt, lang::make_int64());
