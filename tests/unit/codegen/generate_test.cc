@@ -97,8 +97,8 @@ TEST(Generate, ABlockWithMoreMapsThanTheKernelAllowsIsRefused) {
     b.add(std::move(statements));
     return generate(b.program, {});
   };
-  EXPECT_TRUE(generated(63));   // and the one that freezes programs
-  const auto refused = generated(64);
+  EXPECT_TRUE(generated(64));
+  const auto refused = generated(65);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message().find("65 maps"), std::string::npos) << refused.error().message();
 }
