@@ -53,10 +53,6 @@ void lower_stack(CallLowering& call) {
       return;
     }
   }
-  if (mode == "build_id") {
-    call.report(Diag::NotSupportedYet, call.argument_span(0), "the stack mode build_id is not supported yet");
-    return;
-  }
   call.result(typed::make(lang::make_stack(user, static_cast<std::uint32_t>(limit), mode), call.span(), typed::CaptureStack{}));
 }
 
@@ -71,10 +67,10 @@ constexpr Param kAddress[] = {{.name = "address", .type = "address"}};
 
 constexpr BuiltinSpec kRows[] = {
     {.name = "kstack", .form = BuiltinForm::Value, .params = kStack, .lower = lang::Custom{lower_stack<false>},
-     .doc = "The kernel stack, of at most limit frames (127 unless given), printed in a mode: bpftrace, perf, raw.",
+     .doc = "The kernel stack, of at most limit frames (127 unless given), printed in a mode: bpftrace, perf, raw, build_id.",
      .example = "profile:hz:99 { @[kstack] = count(); }"},
     {.name = "ustack", .form = BuiltinForm::Value, .params = kStack, .lower = lang::Custom{lower_stack<true>},
-     .doc = "The user stack, of at most limit frames (127 unless given), printed in a mode: bpftrace, perf, raw.",
+     .doc = "The user stack, of at most limit frames (127 unless given), printed in a mode: bpftrace, perf, raw, build_id.",
      .example = "profile:hz:99 { @[ustack(perf, 5)] = count(); }"},
     {.name = "ksym", .params = kAddress, .lower = lang::Custom{lower_symbol<false>}, .doc = "Name of the kernel symbol at an address.",
      .example = "begin { print(ksym(0)); }", .prints = "0x0"},

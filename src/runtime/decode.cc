@@ -12,6 +12,7 @@
 #include "lang/aggregates.h"
 #include "output/histogram.h"
 #include "output/time_format.h"
+#include "runtime/stack_text.h"
 #include "symbols/symbolizer.h"
 
 namespace trc::runtime {
@@ -63,12 +64,6 @@ output::Text decode_stack(Bytes bytes, const Type& type, const DecodeContext& co
   if (!frames) return {};
   const auto pid = static_cast<std::uint32_t>(user ? load_integer(bytes, 16, 4, false) : 0);
   return text(stack_text(type, *frames, pid, context));
-}
-
-std::string hexadecimal(std::uint64_t address, const char* prefix) {
-  char digits[24];
-  std::snprintf(digits, sizeof digits, "%s%llx", prefix, static_cast<unsigned long long>(address));
-  return digits;
 }
 
 symbols::Frame resolve(std::uint64_t address, bool user, std::uint32_t pid, const DecodeContext& context) {
@@ -261,28 +256,6 @@ ClockOffsets ClockOffsets::measure() {
     offsets.to_realtime[i] = real - (before + (after - before) / 2);
   }
   return offsets;
-}
-
-std::string stack_text(const Type& type, const std::vector<std::uint64_t>& frames, std::uint32_t pid, const DecodeContext& context) {
-  if (frames.empty()) return {};
-  const bool user = type.is(TypeKind::UserStack);
-  const std::string& mode = type.name.empty() ? context.settings.stack_mode : type.name;
-  const bool raw = mode == "raw", perf = mode == "perf";
-  std::string out = "\n";
-  for (const std::uint64_t address : frames) {
-    if (raw) {
-      out += hexadecimal(address, "") + "\n";
-      continue;
-    }
-    const symbols::Frame frame = resolve(address, user, pid, context);
-    out += perf ? "\t" + hexadecimal(address, "") + " " : "        ";
-    out += frame.symbol.empty() ? hexadecimal(address, "0x") : frame.symbol + "+" + std::to_string(frame.offset);
-    // As perf itself prints: the file of a user frame always, of a kernel frame only the module it is in.
-    if (perf && user) out += " (" + (frame.module.empty() ? std::string("[unknown]") : frame.module) + ")";
-    if (perf && !user && !frame.module.empty()) out += " ([" + frame.module + "])";
-    out += "\n";
-  }
-  return out;
 }
 
 Value decode(Bytes bytes, const Type& type, const DecodeContext& context) { return decode_value(bytes, type, context, 0); }

@@ -52,9 +52,6 @@ std::vector<output::Value> decode_fields(std::span<const std::byte> record, cons
 /// The value of an aggregate from its merged state (lang/aggregates.h); `divisor` as of print(@m, top, div), 0 counts as 1.
 output::Value aggregate_value(const lang::Type& type, std::span<const std::uint64_t> words, std::uint64_t divisor = 1);
 
-/// A stack's text: a newline, then a line for each frame (output.md §5); empty for an empty or missing stack. pid: user stacks only.
-std::string stack_text(const lang::Type& type, const std::vector<std::uint64_t>& frames, std::uint32_t pid, const DecodeContext& context);
-
 /// A number of up to 8 bytes at `offset`, extended by its sign if asked; bytes that are missing count as zero.
 std::uint64_t load_integer(std::span<const std::byte> bytes, std::size_t offset, std::size_t size, bool is_signed);
 

@@ -86,6 +86,8 @@ std::shared_ptr<const ElfReader> read_vdso() {
 
 }  // namespace
 
+Fd open_mapped_file(std::span<const std::uint32_t> pids, const MapsLine& line) { return open_mapped(pids, line).fd; }
+
 Module::Module(std::string shown_path, std::shared_ptr<const ElfReader> file)
     : path_(std::move(shown_path)), loaded_(true), file_(std::move(file)) {
   if (file_) symbols_ = std::make_unique<SymbolIndex>(file_, std::vector<std::shared_ptr<const ElfReader>>());
@@ -129,6 +131,12 @@ std::optional<Module::Match> Module::find(std::uint64_t file_offset, bool demang
   }
   if (entry->second.empty()) return std::nullopt;
   return Match{&entry->second, *address - match->address};
+}
+
+const std::string& Module::build_id() {
+  load();
+  if (!build_id_) build_id_ = file_ ? read_build_id(*file_) : std::string();
+  return *build_id_;
 }
 
 std::shared_ptr<Module> Modules::get(std::span<const std::uint32_t> pids, const MapsLine& line) {

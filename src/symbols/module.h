@@ -28,6 +28,9 @@ struct FileId {
   auto operator<=>(const FileId&) const = default;
 };
 
+/// The file of a mapping of the first of `pids`, whatever became of its path; none if it cannot be reached. The others are ancestors.
+Fd open_mapped_file(std::span<const std::uint32_t> pids, const MapsLine& line);
+
 class Module {
  public:
   /// A file that cannot be reached, or one that is read already.
@@ -42,6 +45,8 @@ class Module {
   struct Match { const std::string* name; std::uint64_t offset; };
   /// The function at a byte of the file.
   std::optional<Match> find(std::uint64_t file_offset, bool demangled);
+  /// Hex, empty if it has none.
+  const std::string& build_id();
 
  private:
   void load();
@@ -53,6 +58,7 @@ class Module {
   Fd descriptor_;                                   ///< until loaded
   bool loaded_ = false;
   std::shared_ptr<const ElfReader> file_;
+  std::optional<std::string> build_id_;
   std::unique_ptr<SymbolIndex> symbols_;
   std::unordered_map<std::uint64_t, std::string> names_;  ///< by Match::key(), as shown, filled as they are asked for
 };

@@ -81,8 +81,22 @@ std::vector<std::uint32_t> ProcessMemory::with_ancestors(std::uint32_t pid) cons
 }
 
 void ProcessMemory::mapped(std::uint32_t pid, const MapsLine& line, std::uint64_t time) {
-  const Mapping& mapping = line.mapping;
-  process_of(pid).images.back()->ranges.put(mapping.start, mapping.end, time, {modules_.get(with_ancestors(pid), line), mapping.file_offset});
+  ProcessImage& image = *process_of(pid).images.back();
+  image.ranges.put(line.mapping.start, line.mapping.end, time, look_at(image, line));
+}
+
+/// What a mapping shows. A jitdump is mapped only to be noticed; executable memory that is no file holds code that the program has made.
+Mapped ProcessMemory::look_at(ProcessImage& image, const MapsLine& line) {
+  const std::vector<std::uint32_t> pids = with_ancestors(image.pid);
+  Mapped mapped{modules_.get(pids, line), line.mapping.file_offset};
+  const std::string& path = line.mapping.path;
+  const bool is_dump = path.ends_with(".dump") && path.substr(path.rfind('/') + 1).starts_with("jit-");
+  const bool is_anonymous = (!mapped.module && path != "[vsyscall]") || path.starts_with("/memfd:");
+  if (!is_dump && !is_anonymous) return mapped;
+  if (!image.generated) image.generated = std::make_unique<GeneratedCode>();
+  if (is_dump) image.generated->add_jit_dump(open_mapped_file(pids, line));
+  else image.generated->look_for_perf_map(image.pid);
+  return mapped;
 }
 
 void ProcessMemory::executed(std::uint32_t pid, std::uint64_t time) {
@@ -150,7 +164,7 @@ bool ProcessMemory::read_maps(std::uint32_t pid, Process& process) {
     process.started = started;
     for (const MapsLine& line : lines) {
       const Mapping& mapping = line.mapping;
-      process.images.back()->ranges.put_found(mapping.start, mapping.end, now, {modules_.get(with_ancestors(pid), line), mapping.file_offset});
+      process.images.back()->ranges.put_found(mapping.start, mapping.end, now, look_at(*process.images.back(), line));
     }
   }
   process.last_read = Clock::now();

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "symbols/generated_code.h"
 #include "symbols/module.h"
 #include "symbols/process_maps.h"
 #include "symbols/timed_ranges.h"
@@ -29,6 +30,7 @@ struct ProcessImage {
   std::uint32_t pid = 0;
   std::uint64_t since = 0;
   TimedRanges<Mapped> ranges;               ///< since it began
+  std::unique_ptr<GeneratedCode> generated; ///< null: it maps no code that is not in a file
   std::shared_ptr<ProcessImage> base;       ///< forked from this one …
   std::uint64_t base_time = 0;              ///< … as it was then
   int depth = 0;                            ///< how many bases there are
@@ -70,6 +72,7 @@ class ProcessMemory {
   };
 
   Process& process_of(std::uint32_t pid);
+  Mapped look_at(ProcessImage& image, const MapsLine& line);
   bool read_maps(std::uint32_t pid, Process& process);
   bool may_read(const Process& process) const;
   std::vector<std::uint32_t> with_ancestors(std::uint32_t pid) const;

@@ -27,19 +27,35 @@ Frame Symbolizer::kernel(std::uint64_t address) {
   return frame;
 }
 
-Frame Symbolizer::user(std::uint32_t pid, std::uint64_t address) { return user(pid, address, kNow); }
-
 Frame Symbolizer::user(std::uint32_t pid, std::uint64_t address, std::uint64_t time) {
   Frame frame{.address = address, .module = "[unknown]"};
   const ProcessMemory::Found found = state_->memory.find(pid, address, time);
-  if (!found || !found.range->value.module) return frame;
-  Module& module = *found.range->value.module;
-  frame.module = module.path();
-  if (const auto match = module.find(found.file_offset(address), state_->demangle)) {
-    frame.symbol = *match->name;
-    frame.offset = match->offset;
+  if (!found) return frame;
+  if (Module* module = found.range->value.module.get()) {
+    frame.module = module->path();
+    if (const auto match = module->find(found.file_offset(address), state_->demangle)) {
+      frame.symbol = *match->name;
+      frame.offset = match->offset;
+      return frame;
+    }
+  }
+  if (found.image->generated) {
+    found.image->generated->look_for_perf_map(found.image->pid);
+    if (const auto match = found.image->generated->find(address, time); match.range != nullptr) {
+      frame.symbol = match.range->value;
+      frame.offset = address - match.range->origin;
+      frame.module = *match.file;
+    }
   }
   return frame;
+}
+
+std::optional<FileLocation> Symbolizer::user_location(std::uint32_t pid, std::uint64_t address, std::uint64_t time) {
+  const ProcessMemory::Found found = state_->memory.find(pid, address, time);
+  if (!found || !found.range->value.module) return std::nullopt;
+  const std::string& build_id = found.range->value.module->build_id();
+  if (build_id.empty()) return std::nullopt;
+  return FileLocation{build_id, found.file_offset(address)};
 }
 
 void Symbolizer::mapped(std::uint32_t pid, const Mapping& mapping, std::uint64_t time) { state_->memory.mapped(pid, from_kernel(mapping), time); }

@@ -1,12 +1,15 @@
 // Addresses to names: kernel addresses by kallsyms, user addresses by what is or was mapped in the process and the ELF symbol tables
-// (.symtab, .dynsym, .gnu_debuglink and build-id debug files), demangled. A lookup that fails gives the reason, not an error.
+// (.symtab, .dynsym, .gnu_debugdata, .gnu_debuglink and build-id debug files) or what programs tell of code they generate, demangled. A lookup that fails gives the reason, not an error.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "symbols/timed_ranges.h"
 
 namespace trc::symbols {
 
@@ -15,6 +18,12 @@ struct Frame {
   std::string symbol;           ///< empty: unknown
   std::uint64_t offset = 0;     ///< bytes into the symbol
   std::string module;           ///< path of the file, "[unknown]" if none; kernel module name for kernel frames of modules
+};
+
+/// A place in a file, for finding its name elsewhere.
+struct FileLocation {
+  std::string build_id;         ///< hex
+  std::uint64_t offset = 0;     ///< bytes into the file
 };
 
 /// One executable mapping of a process, as the kernel reports it.
@@ -30,11 +39,11 @@ class Symbolizer {
   explicit Symbolizer(bool demangle = true);
   ~Symbolizer();
   Frame kernel(std::uint64_t address);
-  /// What was at an address of a process at a time (CLOCK_MONOTONIC, ns). `pid` in the root of trc's /proc. Reads /proc/PID/maps at first
+  /// What was at an address of a process at a time (CLOCK_MONOTONIC, ns; kNow: what is there now, or was there last). `pid` in the root of trc's /proc. Reads /proc/PID/maps at first
   /// sight, and again when an address is in no known mapping; keeps what it has read after the process is gone.
-  Frame user(std::uint32_t pid, std::uint64_t address, std::uint64_t time);
-  /// What is there now, or was there last.
-  Frame user(std::uint32_t pid, std::uint64_t address);
+  Frame user(std::uint32_t pid, std::uint64_t address, std::uint64_t time = kNow);
+  /// Nullopt for an address outside of any file, and in files without build-id.
+  std::optional<FileLocation> user_location(std::uint32_t pid, std::uint64_t address, std::uint64_t time);
 
   // What the runner observes of processes, and when, so that names outlive them.
   void mapped(std::uint32_t pid, const Mapping& mapping, std::uint64_t time);

@@ -36,18 +36,18 @@ class TimedRanges {
   void put_found(std::uint64_t start, std::uint64_t end, std::uint64_t found, Value value) {
     if (start >= end) return;
     std::uint64_t since = 0;
-    for (auto at = first_ending_after(start); at != current_.end() && at->start < end; ++at) {
-      if (same(*at, start, end, value)) return;
-      since = std::max(since, at->since + 1);
+    for (auto at = first_ending_after(start); at != current_.end() && at->second.start < end; ++at) {
+      if (same(at->second, start, end, value)) return;
+      since = std::max(since, at->second.since + 1);
     }
     put_range({start, end, start, since, found, std::move(value)});
   }
 
   /// What lay there at that time; nullptr if nothing is known to have.
   const Range* find(std::uint64_t address, std::uint64_t time = kNow) const {
-    const auto next = std::upper_bound(current_.begin(), current_.end(), address, [](std::uint64_t a, const Range& r) { return a < r.start; });
+    const auto next = current_.upper_bound(address);
     if (next != current_.begin()) {
-      const Range& range = *std::prev(next);
+      const Range& range = std::prev(next)->second;
       if (address < range.end && range.since <= time) return &range;
     }
     return find_covered(address, time);
@@ -62,7 +62,7 @@ class TimedRanges {
         if (range.since <= time) ranges.push_back(&range);
       }
     }
-    for (const Range& range : current_) {
+    for (const auto& [start, range] : current_) {
       if (range.since <= time) ranges.push_back(&range);
     }
     std::stable_sort(ranges.begin(), ranges.end(), [](const Range* a, const Range* b) { return a->since < b->since; });
@@ -80,48 +80,50 @@ class TimedRanges {
     return range.start == start && range.end == end && range.origin == start && range.value == value;
   }
 
-  typename std::vector<Range>::iterator first_ending_after(std::uint64_t address) {
-    return std::lower_bound(current_.begin(), current_.end(), address, [](const Range& r, std::uint64_t a) { return r.end <= a; });
+  typename std::map<std::uint64_t, Range>::iterator first_ending_after(std::uint64_t address) {
+    const auto next = current_.upper_bound(address);
+    return next != current_.begin() && std::prev(next)->second.end > address ? std::prev(next) : next;
   }
 
   void put_range(Range range) {
     const auto first = first_ending_after(range.start);
-    if (first != current_.end() && same(*first, range.start, range.end, range.value)) {
+    if (first != current_.end() && same(first->second, range.start, range.end, range.value)) {
+      Range& known = first->second;
       // Seen again. The time of a report replaces a guess.
-      if (range.found == 0 && (first->found != 0 || range.since < first->since)) {
-        first->since = range.since;
-        first->found = 0;
+      if (range.found == 0 && (known.found != 0 || range.since < known.since)) {
+        known.since = range.since;
+        known.found = 0;
       }
       return;
     }
     auto last = first;
     std::vector<Range> pieces;
-    const auto piece = [](const Range& of, std::uint64_t start, std::uint64_t end) {
+    const auto piece = [](const Range& of, std::uint64_t part_start, std::uint64_t part_end) {
       Range part = of;
-      part.start = start;
-      part.end = end;
+      part.start = part_start;
+      part.end = part_end;
       return part;
     };
-    std::uint64_t done = range.start;   // up to here the place of `range` is settled
-    for (; last != current_.end() && last->start < range.end; ++last) {
-      const std::uint64_t from = std::max(last->start, range.start), to = std::min(last->end, range.end);
-      if (last->start < from) pieces.push_back(piece(*last, last->start, from));
-      if (last->since <= range.since) {
+    std::uint64_t start = range.start;   // of what is still to be put in
+    for (; last != current_.end() && last->second.start < range.end; ++last) {
+      const Range& old = last->second;
+      const std::uint64_t from = std::max(old.start, range.start), to = std::min(old.end, range.end);
+      if (old.start < from) pieces.push_back(piece(old, old.start, from));
+      if (to < old.end) pieces.push_back(piece(old, to, old.end));
+      if (old.since <= range.since) {
         // What was found lying here came later than this report, and the report of it is still to come.
-        const bool guessed_too_early = last->found != 0 && range.found == 0 && range.since <= last->found;
-        if (!guessed_too_early) cover(piece(*last, from, to));
-        pieces.push_back(piece(range, done, to));
-      } else {
-        if (done < from) pieces.push_back(piece(range, done, from));
-        cover(piece(range, from, to));
-        pieces.push_back(piece(*last, from, to));
+        const bool guessed_too_early = old.found != 0 && range.found == 0 && range.since <= old.found;
+        if (!guessed_too_early) cover(piece(old, from, to));
+        continue;
       }
-      done = to;
-      if (to < last->end) pieces.push_back(piece(*last, to, last->end));
+      if (start < from) pieces.push_back(piece(range, start, from));
+      cover(piece(range, from, to));
+      pieces.push_back(piece(old, from, to));
+      start = to;
     }
-    if (done < range.end) pieces.push_back(piece(range, done, range.end));
-    const auto at = current_.erase(first, last);
-    current_.insert(at, std::make_move_iterator(pieces.begin()), std::make_move_iterator(pieces.end()));
+    if (start < range.end) pieces.push_back(piece(range, start, range.end));
+    current_.erase(first, last);
+    for (Range& part : pieces) current_.insert_or_assign(part.start, std::move(part));
   }
 
   void cover(Range range) {
@@ -164,7 +166,7 @@ class TimedRanges {
     return best;
   }
 
-  std::vector<Range> current_;                          ///< by address, never overlapping: the newest
+  std::map<std::uint64_t, Range> current_;              ///< by start, never overlapping: the newest
   std::map<std::uint64_t, std::vector<Range>> covered_; ///< by start, then by time
   std::uint64_t longest_ = 0;                           ///< of covered_
   std::size_t covered_count_ = 0;

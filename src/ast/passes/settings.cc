@@ -82,10 +82,7 @@ const Row kRows[] = {
        return std::nullopt;
      }},
     {"missing_probes", [](Options& c, const std::string& v) { return take_word(v, {"error", "warn", "ignore"}, c.settings.missing_probes); }},
-    {"stack_mode", [](Options& c, const std::string& v) -> std::optional<std::string> {
-       if (v == "build_id") return "bpftrace, perf or raw (build_id is not supported yet)";
-       return take_word(v, {"bpftrace", "perf", "raw"}, c.settings.stack_mode);
-     }},
+    {"stack_mode", [](Options& c, const std::string& v) { return take_word(v, {"bpftrace", "perf", "raw", "build_id"}, c.settings.stack_mode); }},
     {"license", take_license},
     // Known settings of things that trc does not need to be told about, or does not have yet; harmless.
     {"cache_user_symbols", ignore},

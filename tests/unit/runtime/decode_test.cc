@@ -153,6 +153,22 @@ TEST_F(Stacks, Modes) {
   EXPECT_EQ(user_stack("bpftrace"), "\n        trc_decode_test_function+1\n        0x10\n");
 }
 
+TEST_F(Stacks, BuildId) {
+  const auto location = symbolizer.user_location(static_cast<std::uint32_t>(::getpid()), known, symbols::kNow);
+  ASSERT_TRUE(location);
+  EXPECT_EQ(user_stack("build_id"), "\n" + location->build_id + " 0x" + hex(location->offset) + "\n0x10\n");
+  frames = {0x10};
+  EXPECT_EQ(kernel_stack("build_id"), "\n0x10\n");
+}
+
+TEST_F(Stacks, AReturnAddressBelongsToTheCallBeforeIt) {
+  // The innermost address is exact; a caller's can lie just behind its function, when that ends with a call that does not return.
+  frames = {known - 1, known - 1};
+  const std::string text = user_stack("");
+  EXPECT_EQ(text.find("\n        trc_decode_test_function+0\n"), 0U);
+  EXPECT_EQ(text.find("trc_decode_test_function", 30), std::string::npos) << text;
+}
+
 TEST_F(Stacks, Kernel) {
   frames = {0x10};
   EXPECT_EQ(kernel_stack(""), "\n        0x10\n");

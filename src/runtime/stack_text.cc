@@ -1,0 +1,87 @@
+#include "runtime/stack_text.h"
+
+#include <cstdio>
+
+#include "symbols/symbolizer.h"
+
+namespace trc::runtime {
+namespace {
+
+using symbols::Frame;
+
+/// The functions that a signal handler returns to (libc's, the vDSO's). What called them was interrupted, so its address is exact.
+bool is_signal_return(const std::string& symbol) { return symbol == "__restore_rt" || symbol == "__kernel_rt_sigreturn"; }
+
+/// The frames of a user stack. All but the innermost are return addresses: they belong to the call before, which may be the last instruction
+/// of its function.
+class UserFrames {
+ public:
+  UserFrames(symbols::Symbolizer* symbolizer, std::uint32_t pid, std::uint64_t time) : symbolizer_(symbolizer), pid_(pid), time_(time) {}
+
+  Frame next(std::uint64_t address) {
+    if (symbolizer_ == nullptr) return {.address = address};
+    const std::uint64_t back = is_exact_ || address == 0 ? 0 : 1;
+    Frame frame = symbolizer_->user(pid_, address - back, time_);
+    frame.address = address;
+    if (!frame.symbol.empty()) frame.offset += back;
+    is_exact_ = is_signal_return(frame.symbol);
+    return frame;
+  }
+
+ private:
+  symbols::Symbolizer* symbolizer_;
+  std::uint32_t pid_;
+  std::uint64_t time_;
+  bool is_exact_ = true;
+};
+
+std::string symbol_text(const Frame& frame) {
+  return frame.symbol.empty() ? hexadecimal(frame.address, "0x") : frame.symbol + "+" + std::to_string(frame.offset);
+}
+
+/// As perf itself prints: the file of a user frame always, of a kernel frame only the module it is in.
+std::string module_text(const Frame& frame, bool user) {
+  if (user) return " (" + (frame.module.empty() ? std::string("[unknown]") : frame.module) + ")";
+  return frame.module.empty() ? std::string() : " ([" + frame.module + "])";
+}
+
+/// Where no file with a build-id is (generated code, the kernel) only the address can be said.
+std::string location_text(std::uint64_t address, bool user, std::uint32_t pid, std::uint64_t time, const DecodeContext& context) {
+  const auto location = user && context.symbolizer != nullptr ? context.symbolizer->user_location(pid, address, time) : std::nullopt;
+  return location ? location->build_id + " " + hexadecimal(location->offset, "0x") : hexadecimal(address, "0x");
+}
+
+}  // namespace
+
+std::string hexadecimal(std::uint64_t number, const char* prefix) {
+  char digits[24];
+  std::snprintf(digits, sizeof digits, "%s%llx", prefix, static_cast<unsigned long long>(number));
+  return digits;
+}
+
+std::string stack_text(const lang::Type& type, const std::vector<std::uint64_t>& frames, std::uint32_t pid, const DecodeContext& context,
+                       std::uint64_t time) {
+  if (frames.empty()) return {};
+  const bool user = type.is(lang::TypeKind::UserStack);
+  const std::string& mode = type.name.empty() ? context.settings.stack_mode : type.name;
+  UserFrames user_frames(context.symbolizer, pid, time);
+  std::string out = "\n";
+  for (const std::uint64_t address : frames) {
+    if (mode == "raw") {
+      out += hexadecimal(address, "") + "\n";
+      continue;
+    }
+    if (mode == "build_id") {
+      out += location_text(address, user, pid, time, context) + "\n";
+      continue;
+    }
+    Frame frame{.address = address};
+    if (user) frame = user_frames.next(address);
+    else if (context.symbolizer != nullptr) frame = context.symbolizer->kernel(address);
+    if (mode == "perf") out += "\t" + hexadecimal(address, "") + " " + symbol_text(frame) + module_text(frame, user) + "\n";
+    else out += "        " + symbol_text(frame) + "\n";
+  }
+  return out;
+}
+
+}  // namespace trc::runtime
