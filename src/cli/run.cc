@@ -107,6 +107,7 @@ Result<int> run_image(const Options& o, const image::ProgramImage& image, std::u
   run.no_warnings = o.no_warnings;
   run.dry_run = o.dry_run;
   run.exit_with_child = o.exit_with_child;
+  run.stop_on_map = o.stop_on_map;
   run.notify_attached = notify_text();
   run.no_features = o.no_features;
   return runtime::run(image, run, kernel::system_facts(), std::move(child), *sink);

@@ -133,6 +133,8 @@ Result<> update(const BpfMap& map, std::span<const std::byte> key, std::span<con
   return Error::from_errno("write map");
 }
 
+bool next_key(int map, const void* from, void* next) { return bpf_map_get_next_key(map, from, next) == 0; }
+
 Result<> remove(const BpfMap& map, std::span<const std::byte> key) {
   if (key.size() != map.key_size) return Error("a map key of the wrong size");
   if (bpf_map_delete_elem(map.fd, key.data()) == 0 || errno == ENOENT) return {};

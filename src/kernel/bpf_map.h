@@ -68,6 +68,8 @@ Result<> for_each_element(const BpfMap& map, const ElementHandler& handle);
 Result<std::vector<std::byte>> lookup(const BpfMap& map, std::span<const std::byte> key);
 /// Replaces an element's values (all copies). `only_existing`: an element that is gone stays gone, without an error.
 Result<> update(const BpfMap& map, std::span<const std::byte> key, std::span<const std::byte> values, bool only_existing);
+/// The key after `from` (nullptr: the first), both of the map's key size; false: there is none. Nothing but a system call.
+bool next_key(int map, const void* from, void* next);
 /// Removes an element; no error if it is gone already.
 Result<> remove(const BpfMap& map, std::span<const std::byte> key);
 

@@ -112,15 +112,31 @@ Result<> BpfObject::set_data(const std::string& section, std::size_t offset, std
   return {};
 }
 
-Result<> BpfObject::write_data(const std::string& section, std::size_t offset, std::string_view bytes) {
-  bpf_map* map = bpf_object__find_map_by_name(object_, section.c_str());
+namespace {
+
+/// Calls `use` with the place of a data section of loaded programs.
+template <class Use>
+Result<> with_data(bpf_object* object, const std::string& section, std::size_t offset, std::size_t bytes, const Use& use) {
+  bpf_map* map = bpf_object__find_map_by_name(object, section.c_str());
   const std::size_t size = map != nullptr ? bpf_map__value_size(map) : 0;
-  if (offset > size || bytes.size() > size - offset) return outside(section, offset);
+  if (offset > size || bytes > size - offset) return outside(section, offset);
   void* contents = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
   if (contents == MAP_FAILED) return Error::from_errno("map " + section);
-  std::memcpy(static_cast<char*>(contents) + offset, bytes.data(), bytes.size());
+  use(static_cast<char*>(contents) + offset);
   ::munmap(contents, size);
   return {};
+}
+
+}  // namespace
+
+Result<> BpfObject::write_data(const std::string& section, std::size_t offset, std::string_view bytes) {
+  return with_data(object_, section, offset, bytes.size(), [&](char* place) { std::memcpy(place, bytes.data(), bytes.size()); });
+}
+
+Result<std::string> BpfObject::read_data(const std::string& section, std::size_t offset, std::size_t size) const {
+  std::string bytes;
+  TRC_CHECK(with_data(object_, section, offset, size, [&](const char* place) { bytes.assign(place, size); }));
+  return bytes;
 }
 
 Result<> BpfObject::load() {

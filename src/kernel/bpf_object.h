@@ -39,6 +39,7 @@ class BpfObject {
   Result<int> map(const std::string& name) const;
   /// Writes into a data section (".bss") of loaded programs; they see it at once.
   Result<> write_data(const std::string& section, std::size_t offset, std::string_view bytes);
+  Result<std::string> read_data(const std::string& section, std::size_t offset, std::size_t size) const;
 
  private:
   explicit BpfObject(bpf_object* object) : object_(object) {}

@@ -2,13 +2,11 @@
 
 #include <signal.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <string>
 
 #include "kernel/bpf_link.h"
-#include "runtime/proc.h"
 
 extern const char trc_follow_object[];
 extern const char trc_follow_object_end[];
@@ -18,8 +16,6 @@ namespace {
 
 constexpr std::size_t kRingBytes = 65536;                 // as in follow.bpf.c
 constexpr std::uint64_t kFirstPidNamespace = 0xEFFFFFFC;  // its inode number is fixed in the kernel
-constexpr int kLookEveryMs = 20;
-constexpr std::chrono::milliseconds kWatchAncestors{500};
 
 template <class T>
 std::string_view as_bytes(const T& value) {
@@ -76,26 +72,8 @@ void Follow::drain(const std::function<void(std::int32_t pid)>& executed) {
 
 void Follow::resume(std::int32_t pid) {
   ::kill(pid, SIGCONT);
-  resumed_.insert(pid);
-  watch_until_ = std::chrono::steady_clock::now() + kWatchAncestors;
-  resume_ancestors();
+  ancestors_.watch(pid);
 }
-
-void Follow::resume_ancestors() {
-  if (resumed_.empty()) return;
-  const std::int32_t self = ::getpid();
-  for (const std::int32_t process : resumed_) {
-    auto status = process_status(process);
-    for (int depth = 0; status && status->parent > 1 && status->parent != self && depth < 16; ++depth) {
-      const std::int32_t parent = status->parent;
-      status = process_status(parent);
-      if (status && status->state == 'T') ::kill(parent, SIGCONT);
-    }
-  }
-  if (std::chrono::steady_clock::now() > watch_until_) resumed_.clear();
-}
-
-int Follow::pending_ms() const { return resumed_.empty() ? -1 : kLookEveryMs; }
 
 void Follow::finish(const std::function<void(std::int32_t pid)>& executed) {
   link_.reset();

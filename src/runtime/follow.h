@@ -2,16 +2,15 @@
 // `python3` can mean the file that is really executed, whatever scripts and wrappers come first.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <set>
 
 #include "base/owned.h"
 #include "base/result.h"
 #include "kernel/bpf_object.h"
 #include "kernel/ring_buffer.h"
+#include "runtime/ancestors.h"
 
 namespace trc::runtime {
 
@@ -25,10 +24,9 @@ class Follow {
   /// Calls `executed` for each process that has stopped; resume() it when done.
   void drain(const std::function<void(std::int32_t pid)>& executed);
   void resume(std::int32_t pid);
-  /// sudo and some shells stop themselves when their child stops. They go on here; call it when pending_ms() has passed.
-  void resume_ancestors();
-  /// Milliseconds until resume_ancestors() has something to look at; -1: nothing.
-  int pending_ms() const;
+  /// For the parents of those that were resumed; call it when pending_ms() has passed (-1: never).
+  void resume_ancestors() { ancestors_.look(); }
+  int pending_ms() const { return ancestors_.pending_ms(); }
   /// Stops following; processes that were stopped meanwhile are handed over a last time.
   void finish(const std::function<void(std::int32_t pid)>& executed);
 
@@ -38,8 +36,7 @@ class Follow {
   std::unique_ptr<kernel::RingBuffer> ring_;
   Fd link_;
   int ring_fd_ = -1;
-  std::set<std::int32_t> resumed_;                         ///< whose ancestors are watched for a while
-  std::chrono::steady_clock::time_point watch_until_{};
+  Ancestors ancestors_;
 };
 
 }  // namespace trc::runtime

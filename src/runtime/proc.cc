@@ -38,6 +38,17 @@ std::vector<std::string> process_arguments(std::int32_t pid) {
   return split(*text, '\0');
 }
 
+std::string thread_states(std::int32_t pid) {
+  std::string states;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(proc_path(pid, "task"), error)) {
+    const auto text = read_file(entry.path() / "stat");
+    const std::size_t name_end = text ? text->rfind(')') : std::string::npos;
+    if (name_end != std::string::npos && name_end + 2 < text->size()) states += (*text)[name_end + 2];
+  }
+  return states;
+}
+
 std::vector<std::int32_t> all_processes() {
   std::vector<std::int32_t> pids;
   std::error_code error;

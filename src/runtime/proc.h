@@ -14,6 +14,8 @@ std::optional<ProcessStatus> process_status(std::int32_t pid);
 std::string process_exe(std::int32_t pid);
 /// argv, as the process has it now.
 std::vector<std::string> process_arguments(std::int32_t pid);
+/// The state letter of each of its threads.
+std::string thread_states(std::int32_t pid);
 std::vector<std::int32_t> all_processes();
 
 }  // namespace trc::runtime

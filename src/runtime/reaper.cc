@@ -21,8 +21,7 @@ void close_between(unsigned first, unsigned last) {
 }
 
 /// Only async-signal-safe calls: `keep` is sorted.
-[[noreturn]] void hold_until_gone(int parent, const std::vector<int>& keep) {
-  ::prctl(PR_SET_NAME, "trc-detach");
+void give_up_all_but(const std::vector<int>& keep) {
   ::setsid();
   if (::chdir("/") != 0) ::_exit(0);
   unsigned next = 0;
@@ -31,23 +30,30 @@ void close_between(unsigned first, unsigned last) {
     next = static_cast<unsigned>(fd) + 1;
   }
   close_between(next, ~0U);
-  pollfd gone{.fd = parent, .events = POLLIN, .revents = 0};
-  ::poll(&gone, 1, -1);
-  ::_exit(0);
 }
 
 }  // namespace
 
-bool leave_to_reaper(std::span<const int> descriptors) {
-  // The child must go after us, or its share of the closing is ours again; hence the wait for our own end.
+std::int32_t start_survivor(const char* name, std::span<const int> descriptors, void (*afterwards)(const void* context), const void* context) {
   const Fd parent(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
-  if (!parent) return false;
+  if (!parent) return -1;
   std::vector<int> keep(descriptors.begin(), descriptors.end());
   keep.push_back(parent.get());
   std::sort(keep.begin(), keep.end());
   const pid_t child = ::fork();
-  if (child == 0) hold_until_gone(parent.get(), keep);
-  return child > 0;
+  if (child != 0) return child;
+  ::prctl(PR_SET_NAME, name);
+  give_up_all_but(keep);
+  pollfd gone{.fd = parent.get(), .events = POLLIN, .revents = 0};
+  while (::poll(&gone, 1, -1) < 0) {
+  }
+  if (afterwards != nullptr) afterwards(context);
+  ::_exit(0);
+}
+
+bool leave_to_reaper(std::span<const int> descriptors) {
+  // The child must go after us, or its share of the closing is ours again; hence the wait for our own end.
+  return start_survivor("trc-detach", descriptors, nullptr, nullptr) > 0;
 }
 
 }  // namespace trc::runtime

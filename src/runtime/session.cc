@@ -190,12 +190,16 @@ Result<> Session::load() {
 /// Tables are made while the kernel checks the programs.
 Result<> Session::start_unwind_tables() {
   const bool wanted = std::any_of(image_.maps.begin(), image_.maps.end(), [](const image::MapEntry& map) { return map.role == image::MapRole::Unwind; });
+  if (!wanted && options_.stop_on_map) messages_.note("--stop-on-map changes nothing: the script takes no stacks of programs");
   if (!wanted) return {};
   TRC_TRY(tables, UnwindTables::start());
   tables_ = std::move(tables);
   for (const UnwindMaps::Named& map : tables_->maps()) engine_.provide_map(map.name, map.fd);
   if (attacher_.only_run_once()) return {};
   if (!tables_->watch(scope_, facts_.online_cpus())) messages_.detail("the kernel does not tell which files processes map; tables are made when they are needed");
+  if (options_.stop_on_map && !options_.dry_run) {
+    if (auto stops = tables_->stop_on_map(scope_); !stops) return std::move(stops).error().context("--stop-on-map");
+  }
   if (child_) {
     std::vector<std::string> environment;
     for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
@@ -489,6 +493,7 @@ Result<> Session::finish() {
   losses_.summarize();
   tell_about_tables();
   if (tables_) {
+    if (const std::uint64_t missed = tables_->not_stopped()) messages_.warn(fmt::format("{} processes were not held at a new mapping: too many at a time", missed));
     const UnwindTables::Counts counts = tables_->counts();
     messages_.detail(fmt::format("unwind tables: {} files, {} without, {} failed, {} asked for by programs; {} pages, {} rows, {} rules, {} MiB", counts.tables, counts.bare,
                                  counts.failed, counts.asked, counts.usage.pages, counts.usage.rows, counts.usage.rules, counts.usage.chunks));

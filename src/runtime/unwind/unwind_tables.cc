@@ -100,6 +100,18 @@ bool UnwindTables::watch(const probes::Scope& scope, const std::vector<std::uint
   return true;
 }
 
+Result<> UnwindTables::stop_on_map(const probes::Scope& scope) {
+  const auto maps = maps_->maps();
+  const auto files = std::find_if(maps.begin(), maps.end(), [](const UnwindMaps::Named& map) { return std::string_view(map.name) == "trc_uw_files"; });
+  TRC_TRY(map_stop, MapStop::start(scope, files->fd));
+  {
+    const std::lock_guard lock(mutex_);
+    map_stop_ = std::move(map_stop);
+  }
+  wake();
+  return {};
+}
+
 bool UnwindTables::wait(std::chrono::milliseconds most) {
   std::unique_lock lock(mutex_);
   return urgent_done_.wait_for(lock, most, [this] { return urgent_ == 0; });
@@ -108,6 +120,11 @@ bool UnwindTables::wait(std::chrono::milliseconds most) {
 std::vector<std::string> UnwindTables::take_complaints() {
   const std::lock_guard lock(mutex_);
   return std::exchange(complaints_, {});
+}
+
+std::uint64_t UnwindTables::not_stopped() {
+  const std::lock_guard lock(mutex_);
+  return map_stop_ ? map_stop_->not_stopped() : 0;
 }
 
 UnwindTables::Counts UnwindTables::counts() {
@@ -128,19 +145,23 @@ void UnwindTables::work() {
   done(Urgency::Now);
   while (true) {
     std::vector<pollfd> fds{{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
+    int timeout_ms = -1;
     {
       const std::lock_guard lock(mutex_);
       if (stop_) return;
       for (const auto& buffer : watch_) fds.push_back({.fd = buffer->fd(), .events = POLLIN, .revents = 0});
+      if (map_stop_) fds.push_back({.fd = map_stop_->event_fd(), .events = POLLIN, .revents = 0});
+      if (map_stop_) timeout_ms = map_stop_->pending_ms();
     }
-    ::poll(fds.data(), fds.size(), -1);
+    ::poll(fds.data(), fds.size(), timeout_ms);
     std::uint64_t count = 0;
     (void)!::read(wake_.get(), &count, sizeof count);
     Request request;
     Urgency urgency{};
-    for (drain_watch(); take_request(request, urgency); drain_watch()) {
+    for (look_around(); take_request(request, urgency); look_around()) {
       handle(request, urgency);
       done(urgency);
+      if (request.held != 0) map_stop_->done(request.held, [this](const trc_map_stop_record& record) { want_held(record); });
     }
     if (auto room = maps_->make_room(); !room) complain(room.error().message());
   }
@@ -165,6 +186,26 @@ void UnwindTables::done(Urgency urgency) {
   if (urgency == Urgency::Now && --urgent_ == 0) urgent_done_.notify_all();
 }
 
+void UnwindTables::look_around() {
+  drain_stops();
+  drain_watch();
+}
+
+void UnwindTables::drain_stops() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!map_stop_) return;
+  }
+  map_stop_->drain([this](const trc_map_stop_record& record) { want_held(record); });
+  map_stop_->resume_ancestors();
+}
+
+void UnwindTables::want_held(const trc_map_stop_record& record) {
+  Request request{.path = {}, .pid = static_cast<std::uint32_t>(record.pid), .start = record.start, .end = record.end, .file = {}, .held = record.pid};
+  if (record.end != 0) request.file = record.key;
+  enqueue(std::move(request), Urgency::Now);
+}
+
 void UnwindTables::drain_watch() {
   const std::lock_guard lock(mutex_);
   bytes_.clear();
@@ -183,7 +224,7 @@ void UnwindTables::drain_watch() {
 }
 
 void UnwindTables::handle(const Request& request, Urgency urgency) {
-  if (request.path.empty() && request.end == 0) return want_mappings(request.pid, urgency);
+  if (request.path.empty() && request.end == 0) return want_mappings(request.pid, urgency, request.held != 0);
   const auto opened = open(request);
   if (opened) return build(*opened, request.path);
   // Gone before it could be looked at. Whoever meets the file again asks again.
@@ -198,7 +239,7 @@ trc_uw_file_state UnwindTables::state_of(const trc_uw_file_key& file) const {
   return found ? static_cast<trc_uw_file_state>(found->state) : TRC_UW_FILE_ASKED;
 }
 
-void UnwindTables::want_mappings(std::uint32_t pid, Urgency urgency) {
+void UnwindTables::want_mappings(std::uint32_t pid, Urgency urgency, bool at_once) {
   const auto text = read_file(fmt::format("/proc/{}/maps", pid));
   if (!text) return;
   for (const symbols::MapsLine& line : symbols::parse_maps(*text)) {
@@ -206,7 +247,9 @@ void UnwindTables::want_mappings(std::uint32_t pid, Urgency urgency) {
     if (mapping.inode == 0) continue;
     // Files that processes share would be looked at again for each of them.
     if (urgency == Urgency::Background && known_.contains({kernel_device(mapping.device), mapping.inode})) continue;
-    enqueue({.path = line.deleted ? std::string() : mapping.path, .pid = pid, .start = mapping.start, .end = mapping.end, .file = {}}, urgency);
+    const Request request{.path = line.deleted ? std::string() : mapping.path, .pid = pid, .start = mapping.start, .end = mapping.end, .file = {}};
+    if (!at_once) enqueue(request, urgency);
+    else if (const auto opened = open(request)) build(*opened, request.path);
   }
 }
 

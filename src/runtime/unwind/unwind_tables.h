@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "kernel/perf_buffer.h"
 #include "probes/provider.h"
+#include "runtime/unwind/map_stop.h"
 #include "runtime/unwind/unwind_maps.h"
 
 namespace trc::runtime {
@@ -47,10 +48,16 @@ class UnwindTables {
   /// From now on files that processes map are wanted as they do so. False: the kernel does not tell.
   bool watch(const probes::Scope& scope, const std::vector<std::uint32_t>& cpus);
 
+  /// From now on a process that maps a file without table is held until there is one.
+  Result<> stop_on_map(const probes::Scope& scope);
+
   /// Until everything that was wanted now is there; false if that takes longer.
   bool wait(std::chrono::milliseconds most);
   /// What went wrong since the last call, one sentence each.
   std::vector<std::string> take_complaints();
+
+  /// Processes that should have been held and were not, for want of room.
+  std::uint64_t not_stopped();
 
   struct Counts {
     std::uint64_t tables = 0, bare = 0, failed = 0, asked = 0;
@@ -65,6 +72,7 @@ class UnwindTables {
     std::uint32_t pid = 0;
     std::uint64_t start = 0, end = 0;
     std::optional<trc_uw_file_key> file;   ///< as the kernel has it, if known
+    std::int32_t held = 0;                 ///< the process that is stopped until this is done
   };
   /// Tells the file that an inode number stood for from the one that it stands for now.
   struct Identity {
@@ -83,9 +91,12 @@ class UnwindTables {
   void work();
   bool take_request(Request& request, Urgency& urgency);
   void done(Urgency urgency);
+  void look_around();
   void drain_watch();
+  void drain_stops();
+  void want_held(const trc_map_stop_record& record);
   void handle(const Request& request, Urgency urgency);
-  void want_mappings(std::uint32_t pid, Urgency urgency);
+  void want_mappings(std::uint32_t pid, Urgency urgency, bool at_once);
   trc_uw_file_state state_of(const trc_uw_file_key& file) const;
   void load_vdso();
   std::optional<Opened> open(const Request& request) const;
@@ -101,6 +112,7 @@ class UnwindTables {
   std::size_t urgent_ = 0;                       // those of Urgency::Now that are not done
   std::condition_variable urgent_done_;
   std::vector<std::unique_ptr<kernel::PerfBuffer>> watch_;
+  std::unique_ptr<MapStop> map_stop_;            // set once, then of the thread
   std::uint32_t only_pid_ = 0;                   // of the records of watch_; 0: all
   std::vector<std::string> complaints_;
   Counts counts_;

@@ -112,7 +112,7 @@ TEST(Options, DumpStagesAreChecked) {
 
 TEST(Options, HelpNamesEveryOptionInTheTable) {
   std::string text = help_text();
-  for (const char* option : {"-e", "-l", "-p", "-c", "-o", "-f", "-B", "-q", "-v", "-k", "-d", "--dry-run", "--exit-with-child", "--unsafe"})
+  for (const char* option : {"-e", "-l", "-p", "-c", "-o", "-f", "-B", "-q", "-v", "-k", "-d", "--dry-run", "--exit-with-child", "--stop-on-map", "--unsafe"})
     EXPECT_NE(text.find(option), std::string::npos) << option;
 }
 

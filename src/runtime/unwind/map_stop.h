@@ -1,0 +1,55 @@
+// Holds processes that map a file without unwind table (--stop-on-map): a BPF program stops them (SIGSTOP) at the end of the system call,
+// whoever makes the tables lets them go on. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "base/owned.h"
+#include "base/result.h"
+#include "kernel/bpf_object.h"
+#include "kernel/ring_buffer.h"
+#include "probes/provider.h"
+#include "runtime/ancestors.h"
+#include "runtime/unwind/map_stop_abi.h"
+
+namespace trc::runtime {
+
+class MapStop {
+ public:
+  /// From now on processes in scope are stopped: the tree of the command, the process of -p, or all but trc itself. `files`: the map of
+  /// the files that have tables, borrowed until this returns.
+  static Result<std::unique_ptr<MapStop>> start(const probes::Scope& scope, int files);
+  /// No more are stopped, and all go on.
+  ~MapStop();
+
+  int event_fd() const { return ring_fd_; }
+  using Want = std::function<void(const trc_map_stop_record&)>;
+  /// Calls `want` for each file that a process was stopped for; done() says when it has its table.
+  void drain(const Want& want);
+  /// One of the files of a process is there. With the last one the process goes on, unless it turns out to have mapped more.
+  void done(std::int32_t pid, const Want& want);
+  /// For the parents of those that go on; call it when pending_ms() has passed (-1: never).
+  void resume_ancestors() { ancestors_.look(); }
+  int pending_ms() const { return ancestors_.pending_ms(); }
+  /// How often there was no room to stop a process.
+  std::uint64_t not_stopped() const;
+
+ private:
+  MapStop() = default;
+  Result<> set_up(const probes::Scope& scope, int files);
+  void set_held(std::int32_t pid, bool is_held);
+
+  std::unique_ptr<kernel::BpfObject> object_;
+  std::unique_ptr<kernel::RingBuffer> ring_;
+  Fd mapped_, executed_;                        ///< links
+  int ring_fd_ = -1, held_fd_ = -1;
+  std::map<std::int32_t, std::size_t> open_;    ///< files without table, by process
+  std::int32_t survivor_ = -1;
+  bool is_tree_ = false;                        ///< those that are held descend from us
+  Ancestors ancestors_;
+};
+
+}  // namespace trc::runtime
