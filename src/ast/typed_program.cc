@@ -53,6 +53,7 @@ const char* name_of(RuntimeConstant which) {
     case RuntimeConstant::ChildPid: return "child-pid";
     case RuntimeConstant::CpuCount: return "cpu-count";
     case RuntimeConstant::StartNs: return "start-ns";
+    case RuntimeConstant::MaxStack: return "max-stack";
   }
   TRC_UNREACHABLE("runtime constant");
 }
@@ -220,8 +221,19 @@ class Dumper {
   std::string show(const MapLength& v, const Value&) { return fmt::format("entries({})", program_.maps[v.map].name); }
   std::string show(const IncrementSlot& v, const Value&) { return fmt::format("increment{}(slot {}, {})", old(v.want_old), v.slot, v.delta); }
   std::string show(const IncrementMap& v, const Value&) { return fmt::format("increment{}({}, {})", old(v.want_old), element(v.map, v.key), v.delta); }
-  std::string show(const CaptureStack&, const Value& value) { return fmt::format("capture({})", value.type.count); }
-  std::string show(const StackLength& v, const Value&) { return fmt::format("{}-stack-length({})", v.user ? "user" : "kernel", v.limit); }
+  std::string show(const CaptureStack& v, const Value& value) { return fmt::format("capture({}{})", value.type.count, show(v.unwinding)); }
+  std::string show(const StackLength& v, const Value&) {
+    return fmt::format("{}-stack-length({}{})", v.user ? "user" : "kernel", v.limit_given ? std::to_string(v.limit) : "all", show(v.unwinding));
+  }
+  static std::string_view show(Unwinding unwinding) {
+    switch (unwinding) {
+      case Unwinding::Setting: return "";
+      case Unwinding::Auto: return ", auto";
+      case Unwinding::FramePointers: return ", fp";
+      case Unwinding::Tables: return ", dwarf";
+    }
+    TRC_UNREACHABLE("unwinding");
+  }
   std::string show(const MakeSymbol& v, const Value&) { return fmt::format("symbol({})", text(v.address)); }
   std::string show(const MakeTimestamp& v, const Value&) { return fmt::format("timestamp({}, clock {})", text(v.ns), v.clock); }
   std::string show(const Sequence& v, const Value&) {

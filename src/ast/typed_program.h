@@ -72,8 +72,11 @@ struct MapDelete { MapId map = 0; ValuePtr key; };                 // Bool: it e
 struct MapLength { MapId map = 0; };
 struct IncrementSlot { SlotId slot = 0; std::int64_t delta = 1; bool want_old = false; };
 struct IncrementMap { MapId map = 0; ValuePtr key; std::int64_t delta = 1; bool want_old = false; };  // atomic add
-struct CaptureStack {};                                            // Value::type is KernelStack/UserStack with limit in count
-struct StackLength { bool user = false; std::uint32_t limit = lang::kDefaultStackLimit; };  // counts frames, stores nothing
+// How user stacks are walked: by unwind tables and, where there are none, by frame pointers; by one of the two; as the program's setting says.
+enum class Unwinding : std::uint8_t { Setting, Auto, FramePointers, Tables };
+struct CaptureStack { bool limit_given = false; Unwinding unwinding = Unwinding::Setting; };  // Value::type is KernelStack/UserStack with limit in count
+// Counts frames, stores nothing. Without a given limit code generation chooses one.
+struct StackLength { bool user = false; std::uint32_t limit = 0; bool limit_given = false; Unwinding unwinding = Unwinding::Setting; };
 struct MakeSymbol { ValuePtr address; };                           // KernelSymbol / UserSymbol (current pid)
 struct MakeTimestamp { ValuePtr ns; std::uint32_t clock = 0; };    // lang Timestamp; clock: 0 boot, 1 monotonic, 2 tai
 struct Sequence { Statements before; ValuePtr value; };            // block expression
@@ -149,6 +152,7 @@ struct TypedProgram {
   std::uint32_t max_strlen = 1024;
   std::uint32_t on_stack_limit = 64;       // larger values live in claimed scratch memory
   std::uint32_t ring_bytes = 0;            // 0: the runner chooses
+  Unwinding unwinding = Unwinding::Auto;   // of user stacks that do not say it themselves
 };
 
 std::string dump(const TypedProgram& program);

@@ -83,9 +83,9 @@ void lower_len(CallLowering& call) {
   if (!value) return;
   const lang::Type& type = value->type;
   const lang::Type result = lang::make_int64();
-  if (std::holds_alternative<typed::CaptureStack>(value->op)) {
+  if (const auto* stack = std::get_if<typed::CaptureStack>(&value->op)) {
     // Only the number is wanted: frames are counted, nothing is stored.
-    call.result(typed::make(result, call.span(), typed::StackLength{type.is(TypeKind::UserStack), type.count}));
+    call.result(typed::make(result, call.span(), typed::StackLength{type.is(TypeKind::UserStack), type.count, stack->limit_given, stack->unwinding}));
   } else if (type.is_stack()) {
     call.report(Diag::NotSupportedYet, call.argument_span(0), "the length of a stack that was stored is not supported yet")
         .with_hint("take len() of kstack or ustack itself");

@@ -1,4 +1,7 @@
 // Stacks and symbols.
+#include <algorithm>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -17,43 +20,55 @@ using lang::Param;
 using typed::ValuePtr;
 
 constexpr std::string_view kModes[] = {"bpftrace", "perf", "raw", "build_id"};
+constexpr std::pair<std::string_view, typed::Unwinding> kUnwindings[] = {{"fp", typed::Unwinding::FramePointers}, {"dwarf", typed::Unwinding::Tables}};
 
-/// A name that is a stack mode, or nothing.
-std::optional<std::string> mode_argument(CallLowering& call, std::size_t i) {
+/// What the words in front of the limit say.
+struct StackWords {
+  std::string mode;
+  typed::Unwinding unwinding = typed::Unwinding::Setting;
+};
+
+/// Takes the argument if it is a mode or a way to walk, each at most once.
+bool take_word(CallLowering& call, std::size_t i, bool user, StackWords& words) {
   const auto* name = std::get_if<ast::Identifier*>(&call.argument_expr(i));
-  if (!name) return std::nullopt;
-  for (std::string_view mode : kModes) {
-    if (mode == (*name)->name) return std::string(mode);
+  if (!name) return false;
+  if (words.mode.empty() && std::find(std::begin(kModes), std::end(kModes), (*name)->name) != std::end(kModes)) {
+    words.mode = (*name)->name;
+    return true;
   }
-  return std::nullopt;
+  for (const auto& [word, unwinding] : kUnwindings) {
+    if (!user || words.unwinding != typed::Unwinding::Setting || word != (*name)->name) continue;
+    words.unwinding = unwinding;
+    return true;
+  }
+  return false;
 }
 
-/// stack, stack(mode), stack(limit), stack(mode, limit)
+/// stack, stack(words), stack(limit), stack(words, limit); words: a mode, and for user stacks how to walk
 template <bool user>
 void lower_stack(CallLowering& call) {
-  std::string mode;
+  StackWords words;
   std::size_t next = 0;
-  if (call.argument_count() > 0) {
-    if (auto given = mode_argument(call, 0)) {
-      mode = *given;
-      next = 1;
-    } else if (call.argument_count() == 2) {
-      call.report(Diag::ArgumentType, call.argument_span(0), "Invalid stack mode").with_hint("stack modes: bpftrace, perf, raw, build_id");
-      return;
-    }
+  while (next < call.argument_count() && take_word(call, next, user, words)) ++next;
+  if (next + 1 < call.argument_count()) {
+    call.report(Diag::ArgumentType, call.argument_span(next), "Invalid stack mode")
+        .with_hint(user ? "stack modes: bpftrace, perf, raw, build_id; ways to walk: fp, dwarf" : "stack modes: bpftrace, perf, raw, build_id");
+    return;
   }
   std::int64_t limit = lang::kDefaultStackLimit;
-  if (next < call.argument_count()) {
+  const bool limit_given = next < call.argument_count();
+  if (limit_given) {
     const auto given = call.literal_int(next);
     if (!given) return;
     limit = *given;
-    if (limit < 0 || limit > lang::kMaxStackLimit) {
-      call.report(Diag::LimitExceeded, call.argument_span(next),
-                  fmt::format("{}(): limit shouldn't exceed {}, {} given", call.name(), lang::kMaxStackLimit, limit));
+    const std::int64_t most = user ? lang::kMaxUserStackLimit : lang::kMaxKernelStackLimit;
+    if (limit < 0 || limit > most) {
+      call.report(Diag::LimitExceeded, call.argument_span(next), fmt::format("{}(): limit shouldn't exceed {}, {} given", call.name(), most, limit));
       return;
     }
   }
-  call.result(typed::make(lang::make_stack(user, static_cast<std::uint32_t>(limit), mode), call.span(), typed::CaptureStack{}));
+  call.result(typed::make(lang::make_stack(user, static_cast<std::uint32_t>(limit), words.mode), call.span(),
+                          typed::CaptureStack{limit_given, words.unwinding}));
 }
 
 template <bool user>
@@ -62,15 +77,19 @@ void lower_symbol(CallLowering& call) {
   if (address) call.result(typed::make(lang::make_symbol(user), call.span(), typed::MakeSymbol{std::move(address)}));
 }
 
-constexpr Param kStack[] = {{.name = "mode or limit", .type = "name", .optional = true}, {.name = "limit", .type = "literal int", .optional = true}};
+constexpr Param kKernelStack[] = {{.name = "mode or limit", .type = "name", .optional = true}, {.name = "limit", .type = "literal int", .optional = true}};
+constexpr Param kUserStack[] = {{.name = "mode, fp, dwarf or limit", .type = "name", .optional = true},
+                                {.name = "fp, dwarf or limit", .type = "name", .optional = true},
+                                {.name = "limit", .type = "literal int", .optional = true}};
 constexpr Param kAddress[] = {{.name = "address", .type = "address"}};
 
 constexpr BuiltinSpec kRows[] = {
-    {.name = "kstack", .form = BuiltinForm::Value, .params = kStack, .lower = lang::Custom{lower_stack<false>},
-     .doc = "The kernel stack, of at most limit frames (127 unless given), printed in a mode: bpftrace, perf, raw, build_id.",
+    {.name = "kstack", .form = BuiltinForm::Value, .params = kKernelStack, .lower = lang::Custom{lower_stack<false>},
+     .doc = "The kernel stack, of at most limit frames (as many as the kernel gives unless given), printed in a mode: bpftrace, perf, raw, build_id.",
      .example = "profile:hz:99 { @[kstack] = count(); }"},
-    {.name = "ustack", .form = BuiltinForm::Value, .params = kStack, .lower = lang::Custom{lower_stack<true>},
-     .doc = "The user stack, of at most limit frames (127 unless given), printed in a mode: bpftrace, perf, raw, build_id.",
+    {.name = "ustack", .form = BuiltinForm::Value, .params = kUserStack, .lower = lang::Custom{lower_stack<true>},
+     .doc = "The user stack, of at most limit frames (1024 unless given), printed in a mode: bpftrace, perf, raw, build_id. Walked by unwind tables, or as "
+            "told: fp (by frame pointers), dwarf (by tables only).",
      .example = "profile:hz:99 { @[ustack(perf, 5)] = count(); }"},
     {.name = "ksym", .params = kAddress, .lower = lang::Custom{lower_symbol<false>}, .doc = "Name of the kernel symbol at an address.",
      .example = "begin { print(ksym(0)); }", .prints = "0x0"},

@@ -20,6 +20,7 @@ DebugInfo::DebugInfo(llvm::Module& module, const typed::TypedProgram& program) :
   files_.resize(std::max<std::size_t>(program.files.size(), 1));
   unit_ = builder_.createCompileUnit(llvm::dwarf::DW_LANG_C99, file(0), "trc", true, "", 0);
   int_ = builder_.createBasicType("int", 32, llvm::dwarf::DW_ATE_signed);
+  u32_ = builder_.createBasicType("unsigned int", 32, llvm::dwarf::DW_ATE_unsigned);
   u64_ = builder_.createBasicType("unsigned long long", 64, llvm::dwarf::DW_ATE_unsigned);
   pointer_ = builder_.createPointerType(nullptr, 64);
 }
@@ -66,11 +67,33 @@ void DebugInfo::describe_map(llvm::GlobalVariable& map, const MapShape& shape) {
 
 void DebugInfo::describe_constant(llvm::GlobalVariable& constant) { describe_variable(constant, builder_.createQualifiedType(llvm::dwarf::DW_TAG_const_type, u64_)); }
 
-void DebugInfo::complete_library_function(llvm::Function& function) {
-  // "void (void)" will do: nothing looks at the types of static functions, and parameters would need names.
-  if (llvm::DISubprogram* subprogram = function.getSubprogram()) {
-    subprogram->replaceType(builder_.createSubroutineType(builder_.getOrCreateTypeArray({nullptr})));
+llvm::DIType* DebugInfo::library_type(const llvm::Type& type) {
+  if (!type.isPointerTy()) return type.isIntegerTy(64) ? u64_ : u32_;
+  if (!name_) {
+    auto* low = builder_.createMemberType(unit_, "low", file(0), 1, 64, 64, 0, llvm::DINode::FlagZero, u64_);
+    auto* high = builder_.createMemberType(unit_, "high", file(0), 1, 64, 64, 64, llvm::DINode::FlagZero, u64_);
+    name_ = builder_.createPointerType(builder_.createStructType(unit_, "trc_stack_name", file(0), 1, 128, 64, llvm::DINode::FlagZero, nullptr,
+                                                                 builder_.getOrCreateArray({low, high})), 64);
   }
+  return name_;
+}
+
+void DebugInfo::complete_library_function(llvm::Function& function) {
+  llvm::DISubprogram* subprogram = function.getSubprogram();
+  if (!subprogram) return;
+  llvm::SmallVector<llvm::Metadata*, 6> types{nullptr};
+  // "void (void)" will do for static functions, hidden ones among them: nothing looks at their types, and parameters would need names.
+  if (!function.hasLocalLinkage() && !function.hasHiddenVisibility()) {
+    types.front() = library_type(*function.getReturnType());
+    for (const llvm::Argument& argument : function.args()) {
+      types.push_back(library_type(*argument.getType()));
+      const unsigned number = argument.getArgNo() + 1;
+      builder_.createParameterVariable(subprogram, "a" + std::to_string(number), number, subprogram->getFile(), subprogram->getLine(),
+                                       llvm::cast<llvm::DIType>(types.back()), true);
+    }
+    builder_.finalizeSubprogram(subprogram);
+  }
+  subprogram->replaceType(builder_.createSubroutineType(builder_.getOrCreateTypeArray(types)));
 }
 
 void DebugInfo::describe_function(llvm::Function& function, Span span) {

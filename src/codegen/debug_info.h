@@ -30,7 +30,8 @@ class DebugInfo {
   void describe_switch(llvm::GlobalVariable& variable) { describe_variable(variable, int_); }
   /// Makes `function` known as `int NAME(…)`; each LLVM parameter is a u64 or a void*.
   void describe_function(llvm::Function& function, Span span);
-  /// Gives a function of the standard library, which comes with places but without types, a type.
+  /// Gives a function of the standard library, which comes with places but without types, a type. Of a global one the kernel wants the real
+  /// one: numbers, and pointers to a struct trc_stack_name (see stdlib/trc.bpf.h).
   void complete_library_function(llvm::Function& function);
   /// A place in the script inside `function`, which was described before.
   llvm::DebugLoc at(Span span, llvm::Function& function);
@@ -41,12 +42,13 @@ class DebugInfo {
   llvm::DIFile* file(std::uint32_t index);
   llvm::DIType* sized_pointer(std::uint32_t value);
   void describe_variable(llvm::GlobalVariable& variable, llvm::DIType* type);
+  llvm::DIType* library_type(const llvm::Type& type);
 
   const typed::TypedProgram& program_;
   llvm::DIBuilder builder_;
   std::vector<llvm::DIFile*> files_;
   llvm::DICompileUnit* unit_ = nullptr;
-  llvm::DIType *int_ = nullptr, *u64_ = nullptr, *pointer_ = nullptr;
+  llvm::DIType *int_ = nullptr, *u32_ = nullptr, *u64_ = nullptr, *pointer_ = nullptr, *name_ = nullptr;
 };
 
 }  // namespace trc::codegen

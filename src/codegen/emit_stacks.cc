@@ -1,48 +1,51 @@
-// Stacks by frame pointer, from the kernel's helper. It gives at most kernel.perf_event_max_stack frames (127 unless changed), whatever
-// the limit asked for.
+// Stacks: calls of the library's walkers (stdlib/unwind.bpf.c), which store the frames, and values that name them.
 #include <linux/bpf.h>
 
-#include <cerrno>
-#include <cstddef>
-
 #include "codegen/function_emitter.h"
+#include "stdlib/stack_walk.h"
 
 namespace trc::codegen {
+namespace {
 
-/// The number of frames written to `buffer`, at most `limit`; 0 when there is no stack (a kernel thread has none in user space).
-llvm::Value* FunctionEmitter::get_stack(Place buffer, bool user, std::uint32_t limit) {
-  auto* bytes = helper(BPF_FUNC_get_stack, {context(), buffer.pointer, i64(std::uint64_t{limit} * 8), i64(user ? BPF_F_USER_STACK : 0)});
-  auto* some = builder_.CreateICmpSGT(bytes, i64(0));
-  return builder_.CreateSelect(some, builder_.CreateLShr(bytes, 3), i64(0));
+// Frames that are counted when the script gives no limit. An interrupt must not take long; a task can.
+constexpr std::uint32_t kCountInTask = 65536, kCountInInterrupt = 1024;
+
+}  // namespace
+
+/// The number of frames; the stack's name goes to `name`, 16 bytes that are zero. `stored`: it is kept, not only counted.
+llvm::Value* FunctionEmitter::walk_stack(Place name, bool user, std::uint32_t limit, bool limit_given, bool stored, typed::Unwinding unwinding) {
+  module_.use_stacks(stored || !user ? limit : 0);   // the kernel's helper counts what it writes
+  std::uint32_t flags = (limit_given ? TRC_WALK_ASKED : 0) | (stored ? 0 : TRC_WALK_COUNT);
+  auto* program = builder_.getInt32(state_.index);
+  if (!user) {
+    return builder_.CreateCall(module_.library_function("trc_kernel_stack"),
+                               {context(), name.pointer, program, builder_.getInt32(limit), builder_.getInt32(flags)});
+  }
+  if (unwinding == typed::Unwinding::Setting) unwinding = module_.program.unwinding;
+  const bool by_tables = unwinding != typed::Unwinding::FramePointers;
+  if (by_tables) module_.use_unwind_tables();
+  if (unwinding == typed::Unwinding::Tables) flags |= TRC_WALK_TABLES_ONLY;
+  if (state_.program.context.at_entry) flags |= TRC_WALK_ENTRY;
+  return builder_.CreateCall(module_.library_function(by_tables ? "trc_user_stack" : "trc_user_stack_fp"),
+                             {name.pointer, program, builder_.getInt32(limit), builder_.getInt32(flags)});
 }
 
 llvm::Value* FunctionEmitter::stack_length(const typed::StackLength& op) {
-  if (op.limit == 0) return i64(0);
-  return get_stack(temporary(op.limit * 8), op.user, op.limit);
-}
-
-Store FunctionEmitter::capture_stack(const lang::Type& type) {
-  const bool user = type.is(lang::TypeKind::UserStack);
-  const std::uint32_t limit = type.count;
+  std::uint32_t limit = op.limit;
+  if (!op.limit_given) {
+    limit = !op.user ? lang::kMaxKernelStackLimit : state_.program.context.kind == lang::ProgramKind::PerfEvent ? kCountInInterrupt : kCountInTask;
+  }
+  if (limit == 0) return i64(0);
   const Place name = temporary(16);
   zero(name, 16);
-  if (limit != 0) {
-    // As the map keeps it: u32 count, u32 zero, frames.
-    const Place element = temporary(8 + limit * 8);
-    const Place frames = offset(element, 8);
-    llvm::Value* count = get_stack(frames, user, limit);
-    if_then(builder_.CreateIsNotNull(count), [&] {
-      builder_.CreateAlignedStore(count, element.pointer, element.align);
-      builder_.CreateCall(module_.library_function("trc_stack_hash"),
-                          {frames.pointer, builder_.CreateTrunc(count, builder_.getInt32Ty()), builder_.getInt32(limit), name.pointer});
-      llvm::Value* stacks = module_.stacks(type);
-      if_then(builder_.CreateIsNull(lookup(stacks, name.pointer)), [&] {
-        auto* done = helper(BPF_FUNC_map_update_elem, {stacks, name.pointer, element.pointer, i64(BPF_NOEXIST)});
-        auto* failed = builder_.CreateAnd(builder_.CreateIsNotNull(done), builder_.CreateICmpNE(done, i64(static_cast<std::uint64_t>(-EEXIST))));
-        if_then(failed, [&] { count_loss(offsetof(image::LossCounters, stacks_full)); }, true);
-      }, true);
-    });
-  }
+  return walk_stack(name, op.user, limit, op.limit_given, false, op.unwinding);
+}
+
+Store FunctionEmitter::capture_stack(const typed::CaptureStack& op, const lang::Type& type) {
+  const bool user = type.is(lang::TypeKind::UserStack);
+  const Place name = temporary(16);
+  zero(name, 16);
+  if (type.count != 0) walk_stack(name, user, type.count, op.limit_given, true, op.unwinding);
   auto* low = builder_.CreateAlignedLoad(builder_.getInt64Ty(), name.pointer, name.align);
   auto* high = builder_.CreateAlignedLoad(builder_.getInt64Ty(), offset(name, 8).pointer, name.align);
   llvm::Value* pid = user ? builder_.CreateLShr(helper(BPF_FUNC_get_current_pid_tgid, {}), 32) : nullptr;

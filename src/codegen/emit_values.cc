@@ -270,7 +270,7 @@ Store FunctionEmitter::prepare(const typed::Value& value, Tail tail) {
             }
             return by_copy();
           },
-          [&](const CaptureStack&) { return capture_stack(type); },
+          [&](const CaptureStack& op) { return capture_stack(op, type); },
           [&](const MakeSymbol& op) -> Store {
             llvm::Value* symbol = scalar(op.address);
             if (type.is(lang::TypeKind::KernelSymbol)) {

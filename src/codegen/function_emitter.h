@@ -182,9 +182,9 @@ class FunctionEmitter {
   void count_if_failed(llvm::Value* result);
 
   // ---- stacks (emit_stacks.cc) ----
-  Store capture_stack(const lang::Type& type);
+  Store capture_stack(const typed::CaptureStack&, const lang::Type& type);
   llvm::Value* stack_length(const typed::StackLength&);
-  llvm::Value* get_stack(Place buffer, bool user, std::uint32_t limit);
+  llvm::Value* walk_stack(Place name, bool user, std::uint32_t limit, bool limit_given, bool stored, typed::Unwinding unwinding);
 
   // ---- small things ----
   llvm::Value* helper(int id, llvm::ArrayRef<llvm::Value*> arguments, llvm::Type* result = nullptr);

@@ -5,6 +5,8 @@
 #include "codegen/module_emitter.h"
 #include "lang/aggregates.h"
 #include "stdlib/scratch.h"
+#include "stdlib/stack_hash.h"
+#include "stdlib/stack_walk.h"
 
 namespace trc::codegen {
 namespace {
@@ -13,8 +15,7 @@ constexpr std::uint32_t kDefaultRingBytes = 4 << 20;
 constexpr std::uint32_t kPreallocateUpTo = 64 << 10;      // entries; larger hashes cost too much at every start
 constexpr std::uint32_t kLargestPerCpuHashState = 1024;   // a histogram above this is one shared value with atomic counters
 constexpr std::uint32_t kLargestPerCpuValue = 32 << 10;   // kernel limit
-constexpr std::uint32_t kStackEntries = 16 << 10;
-constexpr std::uint32_t kDefaultStackEntries = 64 << 10;
+constexpr std::uint32_t kStacksRemembered = 64 << 10;     // names of stacks that were sent; one that was forgotten is sent again
 
 std::uint32_t align8(std::uint32_t bytes) { return (bytes + 7) / 8 * 8; }
 
@@ -107,23 +108,39 @@ std::uint32_t ModuleEmitter::add_site() {
   return site_count_++;
 }
 
-llvm::GlobalVariable* ModuleEmitter::stacks(const lang::Type& type) {
-  const std::string name = fmt::format("trc_stk_{}{}", type.is(lang::TypeKind::UserStack) ? 'u' : 'k', type.count);
-  llvm::GlobalVariable*& symbol = stacks_[name];
-  if (!symbol) {
-    lang::Type value = lang::make_stack(type.is(lang::TypeKind::UserStack), type.count, "");
-    symbol = add_internal_map({.name = name, .role = image::MapRole::Stacks, .bpf_type = BPF_MAP_TYPE_HASH, .key_size = 16,
-                               .value_size = 8 + 8 * type.count,
-                               .max_entries = type.count <= lang::kDefaultStackLimit ? kDefaultStackEntries : kStackEntries,
-                               .flags = BPF_F_NO_PREALLOC, .value = std::move(value)});
-  }
-  return symbol;
+void ModuleEmitter::use_stacks(std::uint32_t frames) {
+  stack_capacity_ = std::max(stack_capacity_, frames);
+  if (walks_) return;
+  ring();
+  loss();
+  constant(typed::RuntimeConstant::MaxStack);
+  walks_ = add_internal_map({.name = "trc_walks", .role = image::MapRole::Slots, .bpf_type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+                             .max_entries = TRC_WALK_SLOTS_PER_CPU});
+  add_internal_map({.name = "trc_stacks_seen", .bpf_type = BPF_MAP_TYPE_LRU_HASH, .key_size = sizeof(trc_stack_name), .value_size = 4,
+                    .max_entries = kStacksRemembered});
+  add_internal_map({.name = "trc_stack_ends", .role = image::MapRole::StackEnds, .bpf_type = BPF_MAP_TYPE_PERCPU_ARRAY, .key_size = 4,
+                    .value_size = 8 * TRC_STACK_ENDS, .max_entries = static_cast<std::uint32_t>(program.programs.size()), .per_cpu = true});
+  add_number("trc_stack_event", add_event({.action = lang::ActionKind::StackFrames}));
+}
+
+void ModuleEmitter::use_unwind_tables() {
+  if (module.getNamedGlobal("trc_uw_files")) return;
+  const auto add = [this](const char* name, std::uint32_t type, std::uint32_t key, std::uint32_t value, std::uint32_t entries, std::uint32_t flags) {
+    add_internal_map({.name = name, .role = image::MapRole::Unwind, .bpf_type = type, .key_size = key, .value_size = value,
+                      .max_entries = entries, .flags = flags});
+  };
+  add("trc_uw_files", BPF_MAP_TYPE_HASH, sizeof(trc_uw_file_key), sizeof(trc_uw_file), TRC_UW_MAX_FILES, BPF_F_NO_PREALLOC);
+  add("trc_uw_pages", BPF_MAP_TYPE_ARRAY, 4, sizeof(trc_uw_page), TRC_UW_MAX_PAGES, BPF_F_MMAPABLE);
+  add("trc_uw_rows", BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, TRC_UW_MAX_CHUNKS, 0);
+  add("trc_uw_rules", BPF_MAP_TYPE_ARRAY, 4, 8, TRC_UW_MAX_RULES, BPF_F_MMAPABLE);
+  add_number("trc_unwind_event", add_event({.action = lang::ActionKind::UnwindFile}));
 }
 
 void ModuleEmitter::finish() {
   for (std::size_t i = 0; i < maps_.size(); ++i) {
     image::MapEntry& entry = maps_[i];
     if (map_symbols_[i] == scratch_) entry.value_size = TRC_SCRATCH_HEADER + align8(scratch_bytes_);
+    if (map_symbols_[i] == walks_) entry.value_size = sizeof(trc_walk) + 8 * stack_capacity_;
     if (map_symbols_[i] == sites_) entry.max_entries = site_count_;
     if (entry.role == image::MapRole::Scratch && entry.value_size > kLargestPerCpuValue) {
       fail({}, fmt::format("a program needs {} bytes of scratch memory, and the kernel allows {}; use a smaller max_strlen or fewer long strings in "
@@ -131,6 +148,7 @@ void ModuleEmitter::finish() {
     }
     debug.describe_map(*map_symbols_[i], {entry.bpf_type, entry.key_size, entry.value_size, entry.max_entries, entry.flags});
   }
+  if (walks_) add_number("trc_stack_capacity", stack_capacity_);
   if (zeros_) {
     // Its final size was not known when it was first used.
     auto* type = llvm::ArrayType::get(llvm::Type::getInt8Ty(module.getContext()), zero_bytes_);

@@ -21,7 +21,7 @@ constexpr KernelField kKernelFields[] = {
 #undef TRC_KERNEL_FIELD
 };
 
-constexpr const char* kConstantNames[] = {"trc_target_pid", "trc_child_pid", "trc_cpu_count", "trc_start_ns"};  // as typed::RuntimeConstant
+constexpr const char* kConstantNames[] = {"trc_target_pid", "trc_child_pid", "trc_cpu_count", "trc_start_ns", "trc_max_stack"};  // as typed::RuntimeConstant
 
 void keep_operands(llvm::NamedMDNode& list, const std::function<bool(llvm::MDNode*)>& wanted) {
   llvm::SmallVector<llvm::MDNode*, 8> kept;
@@ -60,6 +60,14 @@ llvm::GlobalVariable* ModuleEmitter::constant(typed::RuntimeConstant which) {
     debug.describe_constant(*symbol);
     image.constants.push_back({index, kConstantNames[index], 0});  // the offset is read from the object
   }
+  return symbol;
+}
+
+/// A number that library functions read by its name.
+llvm::GlobalVariable* ModuleEmitter::add_number(const std::string& name, std::uint64_t value) {
+  auto* symbol = read_only(name, llvm::ConstantInt::get(llvm::Type::getInt64Ty(module.getContext()), value));
+  symbol->setLinkage(llvm::GlobalValue::ExternalLinkage);
+  debug.describe_constant(*symbol);
   return symbol;
 }
 

@@ -31,8 +31,10 @@ class ModuleEmitter {
   const image::MapEntry& map_entry(typed::MapId id) const { return maps_[id]; }
   llvm::GlobalVariable* ring();
   llvm::GlobalVariable* loss();
-  /// The map that holds the frames of stacks of this type.
-  llvm::GlobalVariable* stacks(const lang::Type& stack_type);
+  /// What the library's stack functions need, for stacks of up to `frames` that are stored (0: only counted).
+  void use_stacks(std::uint32_t frames);
+  /// What walks by unwind tables need besides.
+  void use_unwind_tables();
   /// The map of scratch slots, each with room for `bytes` (besides the claim).
   llvm::GlobalVariable* scratch(std::uint32_t bytes);
   /// A new place whose first failure is reported; its number in the "trc_sites" map.
@@ -70,14 +72,15 @@ class ModuleEmitter {
   llvm::GlobalVariable* declare_map(const std::string& name);
   llvm::GlobalVariable* add_internal_map(image::MapEntry entry);
   void define_kernel_fields();
+  llvm::GlobalVariable* add_number(const std::string& name, std::uint64_t value);
   llvm::GlobalVariable* read_only(const std::string& name, llvm::Constant* value);
 
   std::deque<image::MapEntry> maps_;                 // becomes image.maps; what map_entry() gave stays valid
   std::vector<llvm::GlobalVariable*> map_symbols_;   // as maps_
-  llvm::GlobalVariable *ring_ = nullptr, *loss_ = nullptr, *scratch_ = nullptr, *sites_ = nullptr, *zeros_ = nullptr,
+  llvm::GlobalVariable *ring_ = nullptr, *loss_ = nullptr, *scratch_ = nullptr, *sites_ = nullptr, *walks_ = nullptr, *zeros_ = nullptr,
                        *frozen_ = nullptr;
   std::uint32_t scratch_bytes_ = 0, site_count_ = 0, zero_bytes_ = 0;
-  std::map<std::string, llvm::GlobalVariable*> stacks_;
+  std::uint32_t stack_capacity_ = 0;
   std::map<typed::RuntimeConstant, llvm::GlobalVariable*> constants_;
   std::map<std::string, llvm::GlobalVariable*> texts_;
   std::unique_ptr<llvm::Module> library_;

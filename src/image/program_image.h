@@ -21,7 +21,8 @@ enum class MapRole : std::uint8_t {
   User,      ///< a map of the script
   Ring,      ///< BPF_MAP_TYPE_RINGBUF that carries the events
   Loss,      ///< per-CPU array of LossCounters, one element per program
-  Stacks,    ///< hash {u64 low, u64 high} -> {u32 n, u32 zero, u64 frames[limit]}; see lang/type.h
+  StackEnds, ///< per-CPU array of u64[TRC_STACK_ENDS] (stdlib/unwind_abi.h), one element per program: how its user and kernel stacks ended
+  Slots,     ///< array of memory that runs claim; max_entries is for one CPU, the runner makes so many for each
   Scratch,   ///< claimed scratch memory, see stdlib/scratch.bpf.c
   Unwind,    ///< holds unwind tables (stdlib/unwind_abi.h): the runner makes and fills it, and gives it to the programs
   Internal,  ///< anything else code generation needs; the runner only creates it
@@ -32,7 +33,7 @@ struct LossCounters {
   std::uint64_t ring_full = 0;      ///< event records that found no room
   std::uint64_t map_full = 0;       ///< map updates refused with E2BIG or ENOMEM
   std::uint64_t scratch_busy = 0;   ///< runs given up because no scratch slot was free
-  std::uint64_t stacks_full = 0;    ///< stacks that found no room in the stacks map
+  std::uint64_t stacks_full = 0;    ///< stacks whose frames found no room in the ring
   std::uint64_t helper_failed = 0;  ///< other helper failures (their first occurrence is sent as HelperError)
   std::uint64_t contended = 0;      ///< changes given up because others changed the same value at every try
 };
@@ -53,7 +54,7 @@ struct MapEntry {
   bool per_cpu = false;             ///< reads give one copy per possible CPU
   bool has_key = false;             ///< User: keyed by the script
   lang::Type key;                   ///< User
-  lang::Type value;                 ///< User; Stacks: the stack type (limit in count)
+  lang::Type value;                 ///< User
   std::uint32_t presence_offset = kNoPresence;
   template <class Archive>
   void serialize(Archive& ar) {

@@ -71,7 +71,7 @@ Result<> validate(const lang::Type& type) {
   if (type.size > kMaxValue) return wrong("a type that is too large");
   if (type.align == 0 || type.align > 64 || (type.align & (type.align - 1)) != 0) return wrong("an impossible alignment");
   TRC_CHECK(validate_size(type));
-  if (type.is_stack() && type.count > lang::kMaxStackLimit) return wrong("a stack with too many frames");
+  if (type.is_stack() && type.count > lang::kMaxUserStackLimit) return wrong("a stack with too many frames");
   if ((type.is(Array) || type.is(Pointer)) && type.fields.size() != 1) return wrong("an array or pointer without an element");
   if (type.is(Array) && std::uint64_t{type.count} * type.element().size > type.size) return wrong("an array that is larger than its size");
   const bool has_layout = type.is(Struct) || type.is(Tuple) || type.is(Record);
@@ -129,7 +129,7 @@ Result<> validate(const ProgramImage& image) {
   }
   for (const lang::EventSchema& event : image.events) TRC_CHECK(validate(event, image));
   for (const RuntimeConstantEntry& constant : image.constants) {
-    if (constant.which > static_cast<std::uint8_t>(lang::RuntimeConstant::StartNs)) return wrong("an unknown run-time constant");
+    if (constant.which > static_cast<std::uint8_t>(lang::RuntimeConstant::MaxStack)) return wrong("an unknown run-time constant");
     if (!fits(constant.offset, 8, image.object.size())) return wrong("a run-time constant outside the object");
   }
   for (const KernelFieldEntry& field : image.kernel_fields) {

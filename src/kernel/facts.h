@@ -48,6 +48,8 @@ class Facts {
   virtual std::vector<std::uint32_t> online_cpus() const = 0;
   /// /proc/sys/kernel/perf_event_max_sample_rate.
   virtual std::uint64_t max_sample_rate() const = 0;
+  /// /proc/sys/kernel/perf_event_max_stack.
+  virtual std::uint64_t max_kernel_stack() const = 0;
   virtual bool in_initial_pid_namespace() const = 0;
 };
 

@@ -21,6 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::uint64_t kUsualMaxStack = 127;   // PERF_MAX_STACK_DEPTH
+
 /// "0-3,8" as numbers; empty if the file cannot be read.
 std::vector<std::uint32_t> read_cpu_list(const char* path) {
   std::vector<std::uint32_t> cpus;
@@ -97,6 +99,11 @@ class SystemFacts final : public Facts {
   std::uint64_t max_sample_rate() const override {
     const auto text = read_file("/proc/sys/kernel/perf_event_max_sample_rate");
     return text ? parse_unsigned(trim(*text)).value_or(0) : 0;
+  }
+
+  std::uint64_t max_kernel_stack() const override {
+    const auto text = read_file("/proc/sys/kernel/perf_event_max_stack");
+    return text ? parse_unsigned(trim(*text)).value_or(kUsualMaxStack) : kUsualMaxStack;
   }
 
   bool in_initial_pid_namespace() const override {

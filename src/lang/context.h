@@ -56,6 +56,7 @@ struct Context {
   AddressSpace space = AddressSpace::None;       ///< of pointers that come from this context
   bool has_registers = false;                    ///< reg(), user or kernel registers of the interrupted code at hand
   bool has_function = false;                     ///< func
+  bool at_entry = false;                         ///< every place is the first instruction of a function
   std::string why_no_args;                       ///< said when `args` is asked for and named is empty
   std::vector<RefusedNames> refused_names;       ///< members of `args` that the event has but a program may not read
 };

@@ -11,6 +11,7 @@ enum class RuntimeConstant : std::uint8_t {
   ChildPid,    ///< -c, else 0
   CpuCount,    ///< possible CPUs
   StartNs,     ///< boot clock at start, for elapsed
+  MaxStack,    ///< kernel.perf_event_max_stack: frames that the kernel's helpers give at most
 };
 
 }  // namespace trc::lang

@@ -81,12 +81,13 @@ std::vector<std::string> named_types();
 /// As diagnostics and typeof print it: "int64", "string[16]", "(int64,string[4])", "count_t".
 std::string type_name(const Type& type);
 
-// Stack values. A stack is stored once in the stacks map of its (user, limit) pair; the value names it by content:
+// Stack values. The frames of a stack are sent once to the runner (ActionKind::StackFrames); the value names it by content:
 //   kstack_t: u64 hash_low, u64 hash_high                     (16 bytes)
 //   ustack_t: u64 hash_low, u64 hash_high, u32 pid, u32 zero  (24 bytes)
 // A hash of 0,0 is the empty stack.
-inline constexpr std::uint32_t kDefaultStackLimit = 127;
-inline constexpr std::uint32_t kMaxStackLimit = 1024;
+inline constexpr std::uint32_t kDefaultStackLimit = 1024;
+inline constexpr std::uint32_t kMaxKernelStackLimit = 1024;
+inline constexpr std::uint32_t kMaxUserStackLimit = 16384;
 
 template <class Archive>
 void serialize(Archive& ar, Field& f);

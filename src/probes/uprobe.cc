@@ -97,7 +97,10 @@ class UserFunction final : public Provider {
   Result<std::vector<ContextGroup>> contexts(const Target& target, const kernel::Facts&, const Scope& scope, bool) const override {
     TRC_TRY(matches, find(target, scope));
     (void)matches;
-    return single_group(context(), target);
+    lang::Context found = context();
+    const Form form = parts_of(target).pattern.form;
+    found.at_entry = !is_return_ && (form == Form::Name || form == Form::Wildcard);
+    return single_group(std::move(found), target);
   }
 
   Result<Expansion> expand(const Target& target, const kernel::Facts&, const Scope& scope) const override {

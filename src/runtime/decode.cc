@@ -58,12 +58,12 @@ output::Text decode_timestamp(Bytes bytes, const Type& type, const DecodeContext
 
 output::Text decode_stack(Bytes bytes, const Type& type, const DecodeContext& context) {
   const bool user = type.is(TypeKind::UserStack);
-  const StackId id{user, type.count, load_integer(bytes, 0, 8, false), load_integer(bytes, 8, 8, false)};
-  if ((id.hash_low | id.hash_high) == 0 || !context.stack) return {};
-  const auto frames = context.stack(id);
-  if (!frames) return {};
+  const StackId id{load_integer(bytes, 0, 8, false), load_integer(bytes, 8, 8, false)};
+  if ((id.low | id.high) == 0 || !context.stack) return {};
+  const auto stack = context.stack(id);
+  if (!stack) return text("\n        [lost: its frames found no room in the ring buffer]\n");
   const auto pid = static_cast<std::uint32_t>(user ? load_integer(bytes, 16, 4, false) : 0);
-  return text(stack_text(type, *frames, pid, context));
+  return text(stack_text(type, *stack, pid, context));
 }
 
 symbols::Frame resolve(std::uint64_t address, bool user, std::uint32_t pid, const DecodeContext& context) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "image/program_image.h"
@@ -20,11 +21,17 @@ namespace trc::symbols { class Symbolizer; }
 
 namespace trc::runtime {
 
-/// Names a stored stack: which Stacks map (user, limit) and which entry of it.
+/// The name of a stack: a hash of its frames, of the files they lie in and of how it ends.
 struct StackId {
-  bool user = false;
-  std::uint32_t limit = 0;
-  std::uint64_t hash_low = 0, hash_high = 0;
+  std::uint64_t low = 0, high = 0;
+  bool operator==(const StackId&) const = default;
+};
+
+struct Stack {
+  std::vector<std::uint64_t> frames;   ///< innermost first
+  std::uint16_t end = 0;               ///< enum trc_stack_end (stdlib/unwind_abi.h); the bytes may say anything
+  std::uint32_t tgid = 0;              ///< of the process; 0: a kernel stack
+  std::uint64_t time_ns = 0;           ///< CLOCK_MONOTONIC, when it was first met
 };
 
 /// What has to be added to a clock's reading to get nanoseconds since 1970. Index: the `clock` word of a timestamp (0 boot, 1 monotonic, 2 tai).
@@ -38,8 +45,8 @@ struct ClockOffsets {
 struct DecodeContext {
   symbols::Symbolizer* symbolizer = nullptr;
   std::function<std::string(std::uint64_t id)> probe_name;
-  /// The frames of a stack, innermost first; nullopt if it is not there (any more).
-  std::function<std::optional<std::vector<std::uint64_t>>(const StackId&)> stack;
+  /// Nullopt: its record was lost.
+  std::function<std::optional<Stack>(const StackId&)> stack;
   image::Settings settings;
   ClockOffsets clocks;
 };

@@ -1,6 +1,7 @@
 // What executes the programs of an image: load, attach, read maps, poll events. Nothing above this seam knows libbpf.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -12,6 +13,7 @@
 #include "base/result.h"
 #include "image/program_image.h"
 #include "probes/provider.h"
+#include "stdlib/unwind_abi.h"
 
 namespace trc::runtime {
 
@@ -67,6 +69,8 @@ class Engine {
   virtual Result<> zero_map(std::uint32_t map) = 0;
   /// Sums over CPUs, one per program.
   virtual std::vector<image::LossCounters> losses() = 0;
+  /// How the stacks of each program ended: one counter for each of enum trc_stack_end (stdlib/unwind_abi.h). Empty: the image takes none.
+  virtual std::vector<std::array<std::uint64_t, TRC_STACK_ENDS>> stack_ends() { return {}; }
   /// How often the kernel passed a program over because one was running already, one per program.
   virtual std::vector<std::uint64_t> missed_runs() { return {}; }
   /// Bytes a value copy takes in MapElement::values.

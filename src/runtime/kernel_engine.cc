@@ -55,6 +55,7 @@ class KernelEngine : public Engine {
   Result<> clear_map(std::uint32_t map) override;
   Result<> zero_map(std::uint32_t map) override;
   std::vector<image::LossCounters> losses() override;
+  std::vector<std::array<std::uint64_t, TRC_STACK_ENDS>> stack_ends() override;
   std::vector<std::uint64_t> missed_runs() override;
 
  private:
@@ -114,6 +115,7 @@ Result<> KernelEngine::prepare(const std::vector<std::uint64_t>& constants) {
       if (given == provided_.end()) return Error("the programs want the map " + map.name + ", which this trc does not have");
       TRC_CHECK(object_->use_map(map.name, given->second));
     }
+    if (map.role == MapRole::Slots) TRC_CHECK(object_->set_max_entries(map.name, map.max_entries * kernel::possible_cpus()));
     if (map.role != MapRole::Ring) continue;
     ring_size_ = ring_bytes();
     TRC_CHECK(object_->set_max_entries(map.name, ring_size_));
@@ -301,6 +303,25 @@ std::vector<image::LossCounters> KernelEngine::losses() {
         result[program].stacks_full += one.stacks_full;
         result[program].helper_failed += one.helper_failed;
         result[program].contended += one.contended;
+      }
+    }
+  }
+  return result;
+}
+
+std::vector<std::array<std::uint64_t, TRC_STACK_ENDS>> KernelEngine::stack_ends() {
+  using Ends = std::array<std::uint64_t, TRC_STACK_ENDS>;
+  std::vector<Ends> result;
+  for (std::size_t m = 0; m < maps_.size(); ++m) {
+    if (image_->maps[m].role != MapRole::StackEnds || maps_[m].value_size != sizeof(Ends)) continue;
+    result.resize(image_->programs.size());
+    for (std::uint32_t program = 0; program < result.size(); ++program) {
+      const auto values = kernel::lookup(maps_[m], std::as_bytes(std::span(&program, 1)));
+      if (!values) continue;
+      for (std::size_t at = 0; at + sizeof(Ends) <= values->size(); at += sizeof(Ends)) {
+        Ends one;
+        std::memcpy(&one, values->data() + at, sizeof one);
+        for (std::size_t end = 0; end < one.size(); ++end) result[program][end] += one[end];
       }
     }
   }

@@ -66,7 +66,7 @@ void LossReport::summarize() {
     explain(program, lost.scratch_busy, "runs were given up for want of scratch memory", "too many threads were in this probe at once; smaller strings (max_strlen) need less");
     explain(program, lost.map_full, maps.empty() ? "map updates found no room" : ("map updates found no room (full: " + maps + ")").c_str(),
             "raise max_map_keys, or declare the map with a size: let @m = hash(100000)");
-    explain(program, lost.stacks_full, "stacks could not be stored, their places are empty", "fewer different stacks: a smaller limit (ustack(10)) or a predicate");
+    explain(program, lost.stacks_full, "stacks found no room in the ring buffer, their frames are missing", "make it larger (perf_rb_pages), or take fewer different stacks: a smaller limit (ustack(10)) or a predicate");
     explain(program, lost.contended, "changes were given up because others changed the same value at that moment", "give each CPU or thread its own key");
     explain(program, lost.helper_failed, "kernel helper calls failed", messages_.verbose() ? "" : "-k shows where");
   }

@@ -75,9 +75,11 @@ class Session {
         messages_({.quiet = options.quiet, .verbose = options.verbose, .no_warnings = options.no_warnings}),
         names_(image),
         symbolizer_(image.settings.cpp_demangle),
-        stacks_(image, engine),
         decode_(make_decode_context()),
-        actions_(image, engine, sink, decode_, messages_, {.all_warnings = options.all_warnings, .no_warnings = options.no_warnings,
+        actions_(image, engine, sink, decode_, messages_,
+                 {.all_warnings = options.all_warnings,
+                  .no_warnings = options.no_warnings,
+                  .stack_frames = [this](std::span<const std::byte> record) { stacks_.add(record); },
                   .unwind_file = [this](std::span<const std::byte> record) { ask_for_table(record); }}),
         losses_(image, engine, sink, messages_),
         scope_(make_scope(options, child_.get())),
@@ -149,7 +151,7 @@ DecodeContext Session::make_decode_context() {
   DecodeContext context;
   context.symbolizer = &symbolizer_;
   context.probe_name = [this](std::uint64_t id) { return names_.name(id); };
-  context.stack = [this](const StackId& id) { return stacks_.frames(id); };
+  context.stack = [this](const StackId& id) { return stacks_.find(id); };
   context.settings = image_.settings;
   context.clocks = ClockOffsets::measure();
   return context;
@@ -163,6 +165,7 @@ std::vector<std::uint64_t> Session::constants() const {
       case lang::RuntimeConstant::ChildPid: values.push_back(child_ ? static_cast<std::uint64_t>(child_->pid()) : 0); break;
       case lang::RuntimeConstant::CpuCount: values.push_back(facts_.possible_cpus()); break;
       case lang::RuntimeConstant::StartNs: values.push_back(boot_clock_ns()); break;
+      case lang::RuntimeConstant::MaxStack: values.push_back(facts_.max_kernel_stack()); break;
       default: values.push_back(0);   // an image may hold any number here
     }
   }

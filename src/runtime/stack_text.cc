@@ -1,6 +1,7 @@
 #include "runtime/stack_text.h"
 
 #include <cstdio>
+#include <iterator>
 
 #include "symbols/symbolizer.h"
 
@@ -59,14 +60,23 @@ std::string hexadecimal(std::uint64_t number, const char* prefix) {
   return digits;
 }
 
-std::string stack_text(const lang::Type& type, const std::vector<std::uint64_t>& frames, std::uint32_t pid, const DecodeContext& context,
-                       std::uint64_t time) {
-  if (frames.empty()) return {};
+std::string_view why_truncated(std::uint16_t end) {
+  static constexpr std::string_view kTexts[] = {
+#define TRC_STACK_END(name, text) text,
+#include "stdlib/stack_ends.def"
+#undef TRC_STACK_END
+  };
+  return end < std::size(kTexts) ? kTexts[end] : "unknown reason";
+}
+
+std::string stack_text(const lang::Type& type, const Stack& stack, std::uint32_t pid, const DecodeContext& context) {
+  if (stack.frames.empty()) return {};
+  const std::uint64_t time = stack.time_ns;
   const bool user = type.is(lang::TypeKind::UserStack);
   const std::string& mode = type.name.empty() ? context.settings.stack_mode : type.name;
   UserFrames user_frames(context.symbolizer, pid, time);
   std::string out = "\n";
-  for (const std::uint64_t address : frames) {
+  for (const std::uint64_t address : stack.frames) {
     if (mode == "raw") {
       out += hexadecimal(address, "") + "\n";
       continue;
@@ -80,6 +90,10 @@ std::string stack_text(const lang::Type& type, const std::vector<std::uint64_t>&
     else if (context.symbolizer != nullptr) frame = context.symbolizer->kernel(address);
     if (mode == "perf") out += "\t" + hexadecimal(address, "") + " " + symbol_text(frame) + module_text(frame, user) + "\n";
     else out += "        " + symbol_text(frame) + "\n";
+  }
+  if (const std::string_view why = why_truncated(stack.end); !why.empty()) {
+    out += mode == "raw" || mode == "build_id" ? "" : mode == "perf" ? "\t" : "        ";
+    out += "[truncated: " + std::string(why) + "]\n";
   }
   return out;
 }

@@ -3,20 +3,21 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "lang/type.h"
 #include "runtime/decode.h"
-#include "symbols/timed_ranges.h"
 
 namespace trc::runtime {
 
 /// A number in hexadecimal digits, after `prefix`.
 std::string hexadecimal(std::uint64_t number, const char* prefix);
 
-/// A stack's text: a newline, then a line for each frame, innermost first; empty for an empty stack. For user stacks `pid` and `time` say
-/// whose it is and when it was taken (CLOCK_MONOTONIC, ns): what was mapped then names the frames.
-std::string stack_text(const lang::Type& type, const std::vector<std::uint64_t>& frames, std::uint32_t pid, const DecodeContext& context,
-                       std::uint64_t time = symbols::kNow);
+/// A stack's text: a newline, a line for each frame, innermost first, and one that says why if it does not end where stacks end; empty for
+/// an empty stack. `pid` says whose a user stack is: what it had mapped when the stack was taken names the frames.
+std::string stack_text(const lang::Type& type, const Stack& stack, std::uint32_t pid, const DecodeContext& context);
+
+/// "limit of frames reached" …; empty for a stack that is whole or was cut where the script said.
+std::string_view why_truncated(std::uint16_t end);
 
 }  // namespace trc::runtime

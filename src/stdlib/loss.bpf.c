@@ -1,10 +1,6 @@
 // What went wrong in the kernel: counted per program and CPU, and the first failure of each place in the script sent as an event.
 #include "trc.bpf.h"
-
-/// As image::LossCounters.
-struct loss_counters {
-  u64 ring_full, map_full, scratch_busy, stacks_full, helper_failed, contended;
-};
+#include "loss.h"
 
 extern char trc_loss, trc_ring, trc_sites;
 

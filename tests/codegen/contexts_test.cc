@@ -46,7 +46,7 @@ TEST_F(Contexts, UserProbe) {
   v.push_back(value(make_probe_name(), typed::ProbeId{}));
   v.push_back(value(make_stack(true, 127, ""), typed::CaptureStack{}));
   v.push_back(value(make_stack(false, 1024, ""), typed::CaptureStack{}));
-  v.push_back(value(make_int64(), typed::StackLength{true, 1024}));
+  v.push_back(value(make_int64(), typed::StackLength{.user = true}));
   loads(ProgramKind::UserProbe, std::move(v), true);
 }
 
@@ -60,6 +60,7 @@ TEST_F(Contexts, Tracepoint) {
   v.push_back(read(make_string(64), DataLocSource{16}));
   v.push_back(read(make_uint64(), DataLocSource{16}));
   v.push_back(value(make_stack(false, 20, ""), typed::CaptureStack{}));
+  v.push_back(value(make_stack(true, 1024, ""), typed::CaptureStack{}));
   loads(ProgramKind::Tracepoint, std::move(v), true);
 }
 
@@ -68,6 +69,8 @@ TEST_F(Contexts, RawTracepoint) {
   v.push_back(read(make_uint64(), ContextSource{0}));
   v.push_back(read(make_integer(32, true), ContextSource{8}));
   v.push_back(value(make_stack(false, 20, ""), typed::CaptureStack{}));
+  v.push_back(value(make_stack(true, 16384, ""), typed::CaptureStack{}));
+  v.push_back(value(make_stack(true, 20, ""), typed::CaptureStack{.unwinding = typed::Unwinding::FramePointers}));
   loads(ProgramKind::RawTracepoint, std::move(v));
 }
 

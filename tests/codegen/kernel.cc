@@ -9,7 +9,9 @@
 #include <cstring>
 #include <fstream>
 
+#include "kernel/btf.h"
 #include "lang/aggregates.h"
+#include "stdlib/unwind_abi.h"
 
 namespace trc::test {
 namespace {
@@ -79,11 +81,27 @@ Loaded::Loaded(const typed::TypedProgram& program) {
         case typed::RuntimeConstant::ChildPid: number = 4711; break;
         case typed::RuntimeConstant::CpuCount: number = static_cast<std::uint64_t>(libbpf_num_possible_cpus()); break;
         case typed::RuntimeConstant::StartNs: number = 1; break;
+        case typed::RuntimeConstant::MaxStack: number = 127; break;
       }
       EXPECT_LE(constant.offset + 8, size);
       std::memcpy(data + constant.offset, &number, 8);
     }
+    std::vector<std::string> members;
+    for (const image::KernelFieldEntry& field : result_.image.kernel_fields) members.push_back(field.member);
+    if (members.empty()) continue;
+    const auto offsets = kernel::kernel_member_offsets(members);
+    if (!offsets) {
+      ADD_FAILURE() << offsets.error().message();
+      continue;
+    }
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      const std::uint64_t at = (*offsets)[i].value_or(image::kNoMember);
+      EXPECT_NE(at, image::kNoMember) << members[i];
+      EXPECT_LE(result_.image.kernel_fields[i].offset + 8, size);
+      std::memcpy(data + result_.image.kernel_fields[i].offset, &at, 8);
+    }
   }
+  provide_maps(object);
   if (bpf_object__load(object) != 0) {
     ADD_FAILURE() << "load: " << std::strerror(errno) << "\n" << verifier_log << "\n" << result_.assembly;
     bpf_object__close(object);
@@ -92,7 +110,26 @@ Loaded::Loaded(const typed::TypedProgram& program) {
   object_ = object;
 }
 
+/// What the runner makes: slots for every CPU, and unwind tables, here without anything in them.
+void Loaded::provide_maps(bpf_object* object) {
+  for (const image::MapEntry& entry : result_.image.maps) {
+    bpf_map* map = bpf_object__find_map_by_name(object, entry.name.c_str());
+    if (entry.role == image::MapRole::Slots) bpf_map__set_max_entries(map, entry.max_entries * static_cast<unsigned>(libbpf_num_possible_cpus()));
+    if (entry.role != image::MapRole::Unwind) continue;
+    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = entry.flags);
+    if (entry.bpf_type == BPF_MAP_TYPE_ARRAY_OF_MAPS) {
+      const int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "trc_chunk", 4, sizeof(trc_uw_block), TRC_UW_CHUNK_BLOCKS, nullptr);
+      options.inner_map_fd = static_cast<unsigned>(inner);
+      given_.push_back(inner);
+    }
+    const int fd = bpf_map_create(static_cast<bpf_map_type>(entry.bpf_type), entry.name.c_str(), entry.key_size, entry.value_size, entry.max_entries, &options);
+    given_.push_back(fd);
+    if (fd < 0 || bpf_map__reuse_fd(map, fd) != 0) ADD_FAILURE() << "cannot make " << entry.name << ": " << std::strerror(errno);
+  }
+}
+
 Loaded::~Loaded() {
+  for (const int fd : given_) close(fd);
   if (object_) bpf_object__close(object_);
 }
 

@@ -39,7 +39,9 @@ class Loaded {
 
  private:
   codegen::CodegenResult result_;
+  void provide_maps(bpf_object* object);
   bpf_object* object_ = nullptr;
+  std::vector<int> given_;   // maps
 };
 
 template <class T>

@@ -104,8 +104,8 @@ TEST_F(Load, Aggregates) {
 TEST_F(Load, StackLengthNeedsScratch) {
   Builder b;
   const MapId map = b.map("@", std::nullopt, lang::make_aggregate(lang::TypeKind::Max, true));
-  b.add(body(MapAggregate{map, nullptr, value(lang::make_int64(), StackLength{true, 127})}));
-  b.add(body(MapAggregate{map, nullptr, value(lang::make_int64(), StackLength{true, 127})}), lang::ProgramKind::UserProbe);
+  b.add(body(MapAggregate{map, nullptr, value(lang::make_int64(), StackLength{true, 127, true})}));
+  b.add(body(MapAggregate{map, nullptr, value(lang::make_int64(), StackLength{true, 127, true})}), lang::ProgramKind::UserProbe);
   Loaded k(b.program);
   ASSERT_TRUE(k.ok());
   for (int i = 0; i < 20; ++i) k.run();  // slots are given back

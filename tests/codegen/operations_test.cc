@@ -3,10 +3,12 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <set>
 
 #include "codegen/kernel.h"
 #include "codegen/typed_builder.h"
 #include "lang/aggregates.h"
+#include "stdlib/unwind_abi.h"
 
 namespace trc::test {
 namespace {
@@ -382,26 +384,39 @@ TEST_F(Operations, StacksAreNamedByContent) {
   then(statement(MapAggregate{counts, value(type, CaptureStack{}), nullptr}));
   const lang::Type user = lang::make_stack(true, 20, "");
   const EventId e = b_.event(lang::ActionKind::PrintValue, {user});
-  then(statement(Emit{e, list(value(user, CaptureStack{}))}));
-  expect(value(lang::make_int64(), StackLength{false, 3}), 3);
+  then(statement(Emit{e, list(value(user, CaptureStack{.unwinding = Unwinding::FramePointers}))}));
+  expect(value(lang::make_int64(), StackLength{false, 3, true}), 3);
   check();
   kernel_->run();
   kernel_->run();
   EXPECT_EQ(kernel_->count(counts), 1u);  // the same place in the kernel each time
-  std::size_t maps = 0;
-  for (std::uint32_t i = 0; i < kernel_->image().maps.size(); ++i) {
-    const image::MapEntry& entry = kernel_->image().maps[i];
-    if (entry.role != image::MapRole::Stacks) continue;
-    ++maps;
-    EXPECT_GE(kernel_->count(i), 1u);
-    EXPECT_EQ(entry.value_size, 8 + 8 * entry.value.count);
+  // Each stack is sent once, before the first event that names it.
+  std::set<std::uint64_t> sent;
+  std::size_t events = 0, kernel_stacks = 0;
+  for (const std::vector<std::byte>& record : kernel_->records()) {
+    std::uint32_t event = 0;
+    std::memcpy(&event, record.data(), 4);
+    if (kernel_->image().events[event].action == lang::ActionKind::StackFrames) {
+      trc_stack_record head{};
+      std::memcpy(&head, record.data(), sizeof head);
+      EXPECT_EQ(record.size(), sizeof head + head.count * 8);
+      EXPECT_GE(head.count, 1u);
+      EXPECT_TRUE(head.tgid == 0 || head.tgid == static_cast<std::uint32_t>(getpid()));
+      EXPECT_TRUE(head.tgid != 0 || head.end == TRC_STACK_Root);
+      EXPECT_TRUE(sent.insert(head.name_low).second);
+      kernel_stacks += head.tgid == 0;
+      continue;
+    }
+    ++events;
+    std::uint64_t named = 0;
+    std::uint32_t pid_sent = 0;
+    std::memcpy(&named, record.data() + 8, 8);
+    std::memcpy(&pid_sent, record.data() + 8 + 16, 4);
+    EXPECT_TRUE(sent.contains(named));
+    EXPECT_EQ(pid_sent, static_cast<std::uint32_t>(getpid()));
   }
-  EXPECT_EQ(maps, 2u);
-  const auto records = kernel_->records();
-  ASSERT_EQ(records.size(), 3u);
-  std::uint32_t pid_sent = 0;
-  std::memcpy(&pid_sent, records[0].data() + 8 + 16, 4);
-  EXPECT_EQ(pid_sent, static_cast<std::uint32_t>(getpid()));
+  EXPECT_EQ(events, 3u);
+  EXPECT_EQ(kernel_stacks, 1u);
 }
 
 TEST_F(Operations, RuntimeConstantsSymbolsAndTimestamps) {

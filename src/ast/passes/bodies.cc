@@ -43,6 +43,7 @@ class Bodies {
     result_.license = input_.settings.license;
     result_.max_strlen = input_.settings.settings.max_strlen;
     if (input_.settings.on_stack_limit) result_.on_stack_limit = *input_.settings.on_stack_limit;
+    result_.unwinding = input_.settings.unwinding;
     result_.ring_bytes = input_.settings.settings.ring_pages * 4096;
     return std::move(result_);
   }

@@ -26,6 +26,7 @@ struct Options {
   std::uint32_t max_map_keys = 4096;
   std::optional<std::uint32_t> on_stack_limit;
   std::string license = "GPL";
+  typed::Unwinding unwinding = typed::Unwinding::Auto;   ///< of user stacks that do not say it themselves
 };
 /// The value of an environment variable, or nullptr; replaced in tests.
 using Environment = std::function<const char*(const char*)>;

@@ -43,7 +43,7 @@ bool same(const std::vector<ContextValue>& a, const std::vector<ContextValue>& b
 }
 
 bool same(const Context& a, const Context& b) {
-  return a.kind == b.kind && same(a.positional, b.positional) && same(a.named, b.named) &&
+  return a.kind == b.kind && a.at_entry == b.at_entry && same(a.positional, b.positional) && same(a.named, b.named) &&
          a.return_value.has_value() == b.return_value.has_value() && (!a.return_value || same(*a.return_value, *b.return_value)) &&
          a.space == b.space && a.has_registers == b.has_registers && a.has_function == b.has_function;
 }

@@ -61,6 +61,14 @@ std::optional<std::string> take_limit(Options& config, const std::string& value)
   return std::nullopt;
 }
 
+std::optional<std::string> take_unwinding(Options& config, const std::string& value) {
+  if (value == "auto") config.unwinding = typed::Unwinding::Auto;
+  else if (value == "fp") config.unwinding = typed::Unwinding::FramePointers;
+  else if (value == "dwarf") config.unwinding = typed::Unwinding::Tables;
+  else return "auto, fp or dwarf";
+  return std::nullopt;
+}
+
 std::optional<std::string> ignore(Options&, const std::string&) { return std::nullopt; }
 
 struct Row {
@@ -83,6 +91,7 @@ const Row kRows[] = {
      }},
     {"missing_probes", [](Options& c, const std::string& v) { return take_word(v, {"error", "warn", "ignore"}, c.settings.missing_probes); }},
     {"stack_mode", [](Options& c, const std::string& v) { return take_word(v, {"bpftrace", "perf", "raw", "build_id"}, c.settings.stack_mode); }},
+    {"stack_unwind", take_unwinding},
     {"license", take_license},
     // Known settings of things that trc does not need to be told about, or does not have yet; harmless.
     {"cache_user_symbols", ignore},

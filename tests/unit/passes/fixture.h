@@ -26,6 +26,7 @@ class FakeFacts final : public kernel::Facts {
   std::uint32_t possible_cpus() const override { return 4; }
   std::vector<std::uint32_t> online_cpus() const override { return {0, 1, 2, 3}; }
   std::uint64_t max_sample_rate() const override { return 100'000; }
+  std::uint64_t max_kernel_stack() const override { return 127; }
   bool in_initial_pid_namespace() const override { return true; }
 };
 

@@ -9,7 +9,7 @@ TEST(Program, CountsStacksOfEveryFunction) {
             "map @: max_t per-cpu\n"
             "program probe_0 user-probe\n"
             "  probe 0 uprobe:python3:*\n"
-            "  @ <- user-stack-length(127):int64\n");
+            "  @ <- user-stack-length(all):int64\n");
 }
 
 TEST(Program, PrintfAndExit) {

@@ -39,6 +39,7 @@ class FakeFacts : public kernel::Facts {
   std::uint32_t possible_cpus() const override { return 2; }
   std::vector<std::uint32_t> online_cpus() const override { return {0, 1}; }
   std::uint64_t max_sample_rate() const override { return 100'000; }
+  std::uint64_t max_kernel_stack() const override { return 127; }
   bool in_initial_pid_namespace() const override { return true; }
 
   std::string events_folder;                           ///< a folder shaped like tracefs; empty: not mounted

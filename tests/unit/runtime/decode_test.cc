@@ -1,5 +1,6 @@
 #include "runtime/decode.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <random>
 
 #include "lang/aggregates.h"
+#include "stdlib/unwind_abi.h"
 #include "symbols/symbolizer.h"
 #include "unit/runtime/bytes.h"
 
@@ -109,9 +111,9 @@ class Stacks : public ::testing::Test {
  protected:
   Stacks() {
     context.symbolizer = &symbolizer;
-    context.stack = [this](const StackId& id) -> std::optional<std::vector<std::uint64_t>> {
+    context.stack = [this](const StackId& id) -> std::optional<Stack> {
       asked = id;
-      return found ? std::optional(frames) : std::nullopt;
+      return found ? std::optional(Stack{.frames = frames, .end = end, .time_ns = symbols::kNow}) : std::nullopt;
     };
   }
   std::string user_stack(const char* mode) {
@@ -124,6 +126,7 @@ class Stacks : public ::testing::Test {
 
   std::uint64_t known = reinterpret_cast<std::uint64_t>(&trc_decode_test_function) + 1;
   std::vector<std::uint64_t> frames = {known, 0x10};
+  std::uint16_t end = TRC_STACK_Root;
   bool found = true;
   StackId asked;
   symbols::Symbolizer symbolizer;
@@ -138,10 +141,8 @@ std::string hex(std::uint64_t address) {
 
 TEST_F(Stacks, User) {
   EXPECT_EQ(user_stack(""), "\n        trc_decode_test_function+1\n        0x10\n");
-  EXPECT_TRUE(asked.user);
-  EXPECT_EQ(asked.limit, 20U);
-  EXPECT_EQ(asked.hash_low, 11U);
-  EXPECT_EQ(asked.hash_high, 22U);
+  EXPECT_EQ(asked.low, 11U);
+  EXPECT_EQ(asked.high, 22U);
 }
 
 TEST_F(Stacks, Modes) {
@@ -173,13 +174,23 @@ TEST_F(Stacks, Kernel) {
   frames = {0x10};
   EXPECT_EQ(kernel_stack(""), "\n        0x10\n");
   EXPECT_EQ(kernel_stack("perf"), "\n\t10 0x10\n");
-  EXPECT_FALSE(asked.user);
-  EXPECT_EQ(asked.limit, 127U);
+  EXPECT_EQ(asked.low, 11U);
+}
+
+TEST_F(Stacks, ThatAreCutSayWhy) {
+  end = TRC_STACK_Limit;
+  EXPECT_EQ(user_stack(""), "\n        trc_decode_test_function+1\n        0x10\n        [truncated: limit of frames reached]\n");
+  EXPECT_THAT(user_stack("perf"), ::testing::EndsWith("\n\t[truncated: limit of frames reached]\n"));
+  EXPECT_THAT(user_stack("raw"), ::testing::EndsWith("\n[truncated: limit of frames reached]\n"));
+  end = TRC_STACK_Asked;
+  EXPECT_EQ(user_stack(""), "\n        trc_decode_test_function+1\n        0x10\n");
+  end = 999;
+  EXPECT_THAT(user_stack(""), ::testing::EndsWith("[truncated: unknown reason]\n"));
 }
 
 TEST_F(Stacks, EmptyOrMissing) {
   found = false;
-  EXPECT_EQ(kernel_stack(""), "");
+  EXPECT_EQ(kernel_stack(""), "\n        [lost: its frames found no room in the ring buffer]\n");
   found = true;
   frames.clear();
   EXPECT_EQ(kernel_stack(""), "");
@@ -269,7 +280,7 @@ TEST(Decode, EveryTypeHasACase) {
 TEST(Decode, AnyBytesOfAnyLength) {
   std::mt19937 random(1);
   DecodeContext context;
-  context.stack = [](const StackId& id) -> std::optional<std::vector<std::uint64_t>> { return std::vector<std::uint64_t>{id.hash_low, 1}; };
+  context.stack = [](const StackId& id) -> std::optional<Stack> { return Stack{.frames = {id.low, 1}, .end = static_cast<std::uint16_t>(id.high)}; };
   for (const lang::Type& type : one_of_each()) {
     for (int round = 0; round < 200; round++) {
       ByteVector bytes(random() % (type.size + 9));

@@ -10,6 +10,7 @@
 
 #include "output/value.h"
 #include "runtime/session_run.h"
+#include "stdlib/unwind_abi.h"
 
 namespace trc::runtime {
 namespace {
@@ -34,6 +35,7 @@ struct FakeFacts : kernel::Facts {
   std::uint32_t possible_cpus() const override { return 1; }
   std::vector<std::uint32_t> online_cpus() const override { return {0}; }
   std::uint64_t max_sample_rate() const override { return 100000; }
+  std::uint64_t max_kernel_stack() const override { return 127; }
   bool in_initial_pid_namespace() const override { return true; }
 };
 
@@ -207,6 +209,23 @@ TEST_F(SessionTest, BeginAndEndAloneRunAndEnd) {
   engine_.sent_by_run[end] = {text("bye")};
   EXPECT_EQ(run().value(), 0);
   EXPECT_THAT(log_, ElementsAre("load", "run begin", "attached 2", "text hello", "run end", "text bye", "end_of_run", "map @A=6", "map @z=5", "finish"));
+}
+
+TEST_F(SessionTest, StacksAreKeptAfterExit) {
+  const auto begin = probe("begin", "begin");
+  image_.maps[0] = {.name = "m1", .script_name = "@s", .role = image::MapRole::User, .value_size = 16, .max_entries = 1,
+                    .value = lang::make_stack(false, 127, "raw")};
+  const auto frames = event(ActionKind::StackFrames);
+  const trc_stack_record head{.event = frames, .name_low = 1, .name_high = 2, .count = 1};
+  const std::uint64_t frame = 0xabc, name[] = {1, 2};
+  Record stack(sizeof head + sizeof frame);
+  std::memcpy(stack.data(), &head, sizeof head);
+  std::memcpy(stack.data() + sizeof head, &frame, sizeof frame);
+  engine_.sent_by_run[begin] = {exit(0), text("not shown"), stack};
+  engine_.contents[0] = {{.key = std::vector<std::byte>(4), .values = std::vector<std::byte>(16)}};
+  std::memcpy(engine_.contents[0].front().values.data(), name, sizeof name);
+  EXPECT_EQ(run().value(), 0);
+  EXPECT_THAT(log_, ElementsAre("load", "run begin", "attached 1", "end_of_run", "map @A=6", "map @s=\nabc\n", "finish"));
 }
 
 TEST_F(SessionTest, ExitInBeginAttachesNothing) {

@@ -1,0 +1,515 @@
+// The walker of user stacks. It goes by unwind tables (unwind_abi.h) where there are any and by frame pointers where not, and says how
+// each stack ended. docs/stacks.md explains the design and gives figures.
+//
+// All state lies in a claimed struct trc_walk, so that it costs no stack and the verifier knows nothing about it that it would have to
+// follow. What is large or has loops is a global function, verified once; they pass the number of the walk. Kernel structures are read with
+// bpf_probe_read_kernel at offsets that the runner took from BTF.
+#include "trc.bpf.h"
+#include "loss.h"
+#include "stack_hash.h"
+#include "stack_walk.h"
+
+extern char trc_walks, trc_stacks_seen, trc_stack_ends, trc_ring, trc_loss, trc_uw_files, trc_uw_pages, trc_uw_rows, trc_uw_rules;
+
+// What code generation chose.
+extern const volatile u64 trc_stack_capacity;   // frames that an element of trc_walks has room for
+extern const volatile u64 trc_stack_event;      // numbers of the events of the two kinds of record
+extern const volatile u64 trc_unwind_event;
+
+#define TRC_KERNEL_FIELD(symbol, structure, member) extern const volatile u64 trc_at_##symbol;
+#include "kernel_fields.def"
+#undef TRC_KERNEL_FIELD
+
+#define VM_EXEC 4
+#define CS_RING_3 3                 // both low bits of cs: the registers are those of user code
+#define MAX_RETURN_PROBES 64        // pending in a task: the kernel's own limit
+#define PAGE_BYTES 4096
+
+// struct pt_regs, in words
+enum { REG_BP = 4, REG_IP = 16, REG_CS = 17, REG_SP = 19 };
+// Where the numbers 0 to 15 of registers in DWARF (System V psABI for x86-64, figure 3.36) lie in it, four bits each; 7 is the stack pointer.
+#define DWARF_TO_REGISTER 0x0123678904ed5bcaull
+
+TRC_LOCAL struct trc_walk *walk_at(u32 index) { return bpf_map_lookup_elem(&trc_walks, &index); }
+
+TRC_LOCAL u64 *frames_of(struct trc_walk *walk) { return (u64 *)(walk + 1); }
+
+TRC_LOCAL u64 kernel_word(u64 address) {
+  u64 value = 0;
+  bpf_probe_read_kernel(&value, sizeof value, (const void *)address);
+  return value;
+}
+
+// ---- claiming --------------------------------------------------------------------------------------------------------------------------
+
+/// A walk for this run, or null when all are taken.
+TRC_SHARED struct trc_walk *trc_walk_claim(void) {
+  u32 first = bpf_get_smp_processor_id() * TRC_WALK_SLOTS_PER_CPU;
+  for (u32 i = 0; i < TRC_WALK_SLOTS_PER_CPU; i++) {
+    u32 index = first + i;
+    struct trc_walk *walk = bpf_map_lookup_elem(&trc_walks, &index);
+    if (!walk || __sync_val_compare_and_swap(&walk->claimed, 0, 1) != 0) continue;
+    walk->index = index;
+    return walk;
+  }
+  return 0;
+}
+
+TRC_LOCAL void release(struct trc_walk *walk) { *(volatile u64 *)&walk->claimed = 0; }
+
+// ---- counting --------------------------------------------------------------------------------------------------------------------------
+
+TRC_LOCAL void count_end(u32 program, u32 end) {
+  u64 *ends = bpf_map_lookup_elem(&trc_stack_ends, &program);
+  if (!ends || end >= TRC_STACK_ENDS) return;
+  __sync_fetch_and_add(&ends[end], 1);
+}
+
+TRC_LOCAL void count_loss_at(u32 program, u32 offset) {
+  char *counters = bpf_map_lookup_elem(&trc_loss, &program);
+  if (counters) __sync_fetch_and_add((u64 *)(counters + offset), 1);
+}
+#define COUNT_LOSS(program, member) count_loss_at(program, __builtin_offsetof(struct loss_counters, member))
+
+// ---- names and records -----------------------------------------------------------------------------------------------------------------
+
+TRC_LOCAL void mix(struct trc_walk *walk, u64 value) { trc_hash_add(&walk->hash_a, &walk->hash_b, value); }
+
+/// Names the stack in `walk` and sends it, unless that was done before. Two runs that meet a new stack at the same time both send it. The
+/// name is kept after the record was sent, so that a record that found no room is sent again the next time.
+TRC_GLOBAL int trc_stack_store(u32 index, struct trc_stack_name *name) {
+  struct trc_walk *walk = walk_at(index);
+  if (!walk || !name) return 0;
+  mix(walk, (u64)walk->end << 32 | walk->count);
+  trc_hash_end(walk->hash_a, walk->hash_b, &name->low, &name->high);
+  walk->record.name_low = name->low;
+  walk->record.name_high = name->high;
+  if (bpf_map_lookup_elem(&trc_stacks_seen, &walk->record.name_low)) return 0;
+  walk->record.event = (u32)trc_stack_event;
+  walk->record.program = walk->program;
+  walk->record.time_ns = bpf_ktime_get_ns();
+  walk->record.end = (u16)walk->end;
+  walk->record.count = walk->count;
+  u64 count = walk->count, capacity = trc_stack_capacity;
+  TRC_OPAQUE(count);
+  if (count > capacity) count = capacity;
+  if (bpf_ringbuf_output(&trc_ring, &walk->record, sizeof(walk->record) + count * 8, 0) != 0) {
+    COUNT_LOSS(walk->program, stacks_full);
+    return 0;
+  }
+  u32 yes = 1;
+  bpf_map_update_elem(&trc_stacks_seen, &walk->record.name_low, &yes, BPF_ANY);
+  return 0;
+}
+
+// ---- mappings --------------------------------------------------------------------------------------------------------------------------
+
+#define MAPLE_LEAF_64 1
+#define MAPLE_ARANGE_64 3
+#define MAPLE_NODE_MASK 255
+#define MAPLE_LEVELS 8
+
+/// The kernel's structure of the mapping that holds walk->ip, found as mas_walk() would (lib/maple_tree.c), but without locks: what is read
+/// while the tree changes may be wrong, so the caller looks whether the mapping really holds the place. A node is 256 bytes of words: 0 the
+/// parent, then pivots (each the last address of its slot), then slots; its kind stands in bits 3 to 6 of what points to it.
+TRC_LOCAL u64 find_area(struct trc_walk *walk, u64 address) {
+  u64 *node = walk->node;
+  u64 entry = kernel_word(walk->mm + trc_at_mm_maple_root), max = ~0ull;
+  if ((entry & 3) != 2) return 0;
+  for (u32 level = 0; level < MAPLE_LEVELS; level++) {
+    if (entry < PAGE_BYTES) return 0;
+    u32 kind = entry >> 3 & 15;
+    if (bpf_probe_read_kernel(node, sizeof walk->node, (const void *)(entry & ~(u64)MAPLE_NODE_MASK)) != 0) return 0;
+    u32 pivots, end;
+    if (kind == MAPLE_ARANGE_64) {
+      pivots = 9;
+      end = node[30] & 255;
+    } else {
+      pivots = 15;
+      end = node[15] == 0 ? node[31] & 255 : node[15] == max ? 14 : 15;
+    }
+    u32 at = 0;
+    for (; at < 15; at++) {
+      if (at >= end || node[(1 + at) & 31] >= address) break;
+    }
+    if (at < pivots && node[(1 + at) & 31]) max = node[(1 + at) & 31];
+    entry = node[(1 + pivots + at) & 31];
+    if (kind == MAPLE_LEAF_64) return entry;
+  }
+  return 0;
+}
+
+/// Fills in walk->file for walk->key; asks for a table if nobody did.
+TRC_LOCAL void find_file(struct trc_walk *walk, u64 start, u64 end) {
+  struct trc_uw_file *known = bpf_map_lookup_elem(&trc_uw_files, &walk->key);
+  if (known) {
+    walk->file = *known;
+    return;
+  }
+  struct trc_uw_file asked = {.state = TRC_UW_FILE_ASKED};
+  walk->file = asked;
+  s64 failed = bpf_map_update_elem(&trc_uw_files, &walk->key, &asked, BPF_NOEXIST);
+  if (failed == -EEXIST) return;
+  if (failed) {
+    walk->file.state = TRC_UW_FILE_FAILED;
+    return;
+  }
+  struct trc_uw_file_record *record = bpf_ringbuf_reserve(&trc_ring, sizeof(*record), 0);
+  if (!record) {
+    bpf_map_delete_elem(&trc_uw_files, &walk->key);   // to be asked again
+    COUNT_LOSS(walk->program, ring_full);
+    return;
+  }
+  record->event = (u32)trc_unwind_event;
+  record->program = walk->program;
+  record->key = walk->key;
+  record->start = start;
+  record->end = end;
+  record->tgid = bpf_get_current_pid_tgid() >> 32;
+  record->reserved = 0;
+  bpf_ringbuf_submit(record, 0);
+}
+
+/// Looks up the mapping that holds `address` and may be executed. Not 0: there is one, and `walk` knows it.
+TRC_LOCAL u32 find_mapping(u32 index, u64 address, const int tables) {
+  struct trc_walk *walk = walk_at(index);
+  if (!walk) return 0;
+  u64 area = find_area(walk, address);
+  if (!area) return 0;
+  u64 start = kernel_word(area + trc_at_vma_start), end = kernel_word(area + trc_at_vma_end);
+  if (address < start || address >= end) return 0;
+  if (!(kernel_word(area + trc_at_vma_flags) & VM_EXEC)) return 0;
+  walk->map_start = start;
+  walk->map_end = end;
+  walk->map_bias = (kernel_word(area + trc_at_vma_page_offset) << TRC_UW_PAGE_SHIFT) - start;
+  walk->key.device = walk->key.inode = 0;
+  walk->file.pages = 0;
+  walk->file.state = TRC_UW_FILE_BARE;
+  u64 file = kernel_word(area + trc_at_vma_file);
+  if (file) {
+    u64 inode = kernel_word(file + trc_at_file_inode);
+    walk->key.inode = kernel_word(inode + trc_at_inode_number);
+    walk->key.device = kernel_word(kernel_word(inode + trc_at_inode_super_block) + trc_at_super_block_device) & 0xffffffff;   // a dev_t
+  } else if (start == kernel_word(walk->mm + trc_at_mm_vdso)) {
+    walk->map_bias = -start;   // its table has the key (0, 0)
+  } else {
+    return 1;                  // no file, so no table
+  }
+  if (tables) find_file(walk, start, end);
+  return 1;
+}
+
+/// Again, if the tree may have changed while it was read.
+TRC_LOCAL u32 find_mapping_twice(u32 index, u64 address, const int tables) {
+  for (int i = 0; i < 2; i++) {
+    if (find_mapping(index, address, tables)) return 1;
+  }
+  return 0;
+}
+TRC_GLOBAL u32 trc_find_mapping(u32 index, u64 address) { return find_mapping_twice(index, address, 1); }
+TRC_GLOBAL u32 trc_find_mapping_without_table(u32 index, u64 address) { return find_mapping_twice(index, address, 0); }
+
+// ---- tables ----------------------------------------------------------------------------------------------------------------------------
+
+/// The rule for a place of a file; `first_page`, `pages` and `page_base` are those of struct trc_uw_file.
+TRC_GLOBAL u64 trc_unwind_rule(u32 first_page, u32 pages, u32 page_base, u64 place) {
+  u64 number = (place >> TRC_UW_PAGE_SHIFT) - first_page;
+  if (number >= pages) return TRC_UW_NONE;
+  u32 key = page_base + (u32)number;
+  struct trc_uw_page *page = bpf_map_lookup_elem(&trc_uw_pages, &key);
+  if (!page || page->count == 0) return TRC_UW_NONE;
+  u32 first = page->first, count = page->count;
+  u32 byte = place & ((1 << TRC_UW_PAGE_SHIFT) - 1);
+  key = first / (TRC_UW_BLOCK_ROWS * TRC_UW_CHUNK_BLOCKS);
+  void *chunk = bpf_map_lookup_elem(&trc_uw_rows, &key);
+  if (!chunk) return TRC_UW_NONE;
+  key = first / TRC_UW_BLOCK_ROWS % TRC_UW_CHUNK_BLOCKS;
+  struct trc_uw_block *block = bpf_map_lookup_elem(chunk, &key);
+  if (!block) return TRC_UW_NONE;
+  u32 low = first % TRC_UW_BLOCK_ROWS, high = low + count;   // the row that holds is in [low, high)
+  for (u32 i = 0; i < TRC_UW_PAGE_SHIFT + 1; i++) {          // a page has 4096 rows at most
+    if (high - low <= 1) break;
+    u32 middle = (low + high) / 2;
+    if ((block->rows[middle % TRC_UW_BLOCK_ROWS] & 0xffff) <= byte) low = middle;
+    else high = middle;
+  }
+  key = block->rows[low % TRC_UW_BLOCK_ROWS] >> 16;
+  u64 *rule = bpf_map_lookup_elem(&trc_uw_rules, &key);
+  return rule ? *rule : TRC_UW_NONE;
+}
+
+// ---- memory of the process -------------------------------------------------------------------------------------------------------------
+
+/// Copies the stack around `address` into the window. What ends at a page that cannot be read is copied up to it.
+TRC_GLOBAL int trc_walk_fill_window(u32 index, u64 address) {
+  struct trc_walk *walk = walk_at(index);
+  if (!walk) return 0;
+  u64 start = (address & ~7ull) - 64;   // a little below: the saved rbp lies before the return address
+  walk->window_start = start;
+  walk->window_size = TRC_WALK_WINDOW;
+  if (bpf_probe_read_user(walk->window, TRC_WALK_WINDOW, (const void *)start) == 0) return 0;
+  start = address & ~7ull;
+  u64 rest = PAGE_BYTES - (start & (PAGE_BYTES - 1));
+  TRC_OPAQUE(rest);
+  if (rest > TRC_WALK_WINDOW) rest = TRC_WALK_WINDOW;
+  walk->window_start = start;
+  walk->window_size = bpf_probe_read_user(walk->window, rest, (const void *)start) == 0 ? rest : 0;
+  return 0;
+}
+
+/// Reads the word at `address`; not 0 if that failed.
+TRC_LOCAL int read_word(struct trc_walk *walk, u64 address, u64 *value) {
+  u64 at = address - walk->window_start;
+  if (at + 8 > walk->window_size || at >= walk->window_size) {
+    trc_walk_fill_window(walk->index, address);
+    at = address - walk->window_start;
+    if (at + 8 > walk->window_size || at >= walk->window_size) return bpf_probe_read_user(value, 8, (const void *)address) != 0;
+  }
+  TRC_OPAQUE(at);
+  if (at > TRC_WALK_WINDOW - 8) return 1;
+  *value = *(u64 *)((char *)walk->window + at);
+  return 0;
+}
+
+/// A pending return probe has replaced the return address at `place` by the kernel's trampoline. Gives the one that was there, `address` if
+/// none was replaced. struct uprobe_task keeps them, innermost first.
+TRC_GLOBAL u64 trc_walk_return_address(u32 index, u64 place, u64 address) {
+  struct trc_walk *walk = walk_at(index);
+  if (!walk) return address;
+  u64 instance = walk->returns;
+  for (u32 i = 0; i < MAX_RETURN_PROBES; i++) {
+    if (!instance) break;
+    u64 stack = kernel_word(instance + trc_at_return_instance_stack);
+    if (stack > place) break;
+    u8 chained = 0;   // a second probe of the same function: its address is the trampoline itself
+    bpf_probe_read_kernel(&chained, 1, (const void *)(instance + trc_at_return_instance_chained));
+    if (stack == place && !chained) address = kernel_word(instance + trc_at_return_instance_address);
+    instance = kernel_word(instance + trc_at_return_instance_next);
+  }
+  walk->returns = instance;
+  return address;
+}
+
+// ---- the walk --------------------------------------------------------------------------------------------------------------------------
+
+/// The context of the loop; on the stack, so that the verifier knows what `walk` is.
+struct walk_context {
+  struct trc_walk *walk;
+};
+
+TRC_LOCAL s64 ends(struct trc_walk *walk, u32 why) {
+  walk->end = why;
+  return 1;
+}
+
+/// From a signal frame to what was interrupted, all of whose registers lie on the stack. At sp is struct ucontext (arch/x86,
+/// uapi/asm/ucontext.h); its struct sigcontext begins at 40 with 17 registers: r8 to r15, di, si, bp, bx, dx, ax, cx, sp, ip.
+TRC_GLOBAL int trc_walk_leave_signal(u32 index) {
+  struct trc_walk *walk = walk_at(index);
+  if (!walk) return 1;
+  u64 *saved = walk->node, *registers = walk->registers;
+  if (bpf_probe_read_user(saved, 17 * 8, (const void *)(walk->sp + 40)) != 0) return 1;
+  registers[9] = saved[0], registers[8] = saved[1], registers[7] = saved[2], registers[6] = saved[3];
+  registers[3] = saved[4], registers[2] = saved[5], registers[1] = saved[6], registers[0] = saved[7];
+  registers[14] = saved[8], registers[13] = saved[9], registers[REG_BP] = saved[10], registers[5] = saved[11];
+  registers[12] = saved[12], registers[10] = saved[13], registers[11] = saved[14];
+  registers[REG_SP] = saved[15], registers[REG_IP] = saved[16];
+  walk->ip = saved[16];
+  walk->sp = saved[15];
+  walk->fp = saved[10];
+  walk->exact = walk->registers_known = 1;
+  walk->stepped_by_fp = 0;
+  return 0;
+}
+
+/// The value of a register by its number in DWARF; only where registers_known.
+TRC_LOCAL u64 register_value(struct trc_walk *walk, u32 number) {
+  if (number == 7) return walk->sp;
+  u32 at = DWARF_TO_REGISTER >> (number & 15) * 4 & 15;
+  return walk->registers[at];
+}
+
+/// Steps to the caller's frame. Not 0: the stack ends here, walk->end says why.
+TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule) {
+  u32 kind = TRC_UW_RULE_KIND(rule), fp_rule = TRC_UW_RULE_FP(rule), by_fp = 0;
+  s64 offset = TRC_UW_RULE_OFFSET(rule), fp_offset = TRC_UW_RULE_FP_OFFSET(rule);
+  u64 cfa = 0, address = 0, fp = walk->fp;
+  switch (kind) {
+    case TRC_UW_SP: cfa = walk->sp + offset; break;
+    case TRC_UW_FP: cfa = walk->fp + offset; break;
+    case TRC_UW_PLT: cfa = walk->sp + 8 + ((walk->ip & 15) >= (u64)offset ? 8 : 0); break;
+    case TRC_UW_END: return ends(walk, TRC_STACK_Root);
+    case TRC_UW_SIGNAL:
+      if (trc_walk_leave_signal(walk->index) != 0) return ends(walk, TRC_STACK_Unreadable);
+      return 0;
+    case TRC_UW_DEREF_FP:
+    case TRC_UW_DEREF_SP:
+      if (read_word(walk, (kind == TRC_UW_DEREF_FP ? walk->fp : walk->sp) + offset, &cfa) != 0) return ends(walk, TRC_STACK_Unreadable);
+      cfa += TRC_UW_RULE_ADD(rule);
+      break;
+    case TRC_UW_REGISTER:
+      if (!walk->registers_known) return ends(walk, TRC_STACK_Unsupported);
+      cfa = register_value(walk, TRC_UW_RULE_ADD(rule)) + offset;
+      break;
+    case TRC_UW_NONE:
+      if (walk->flags & TRC_WALK_TABLES_ONLY) return ends(walk, TRC_STACK_NoRule);
+      if (walk->flags & TRC_WALK_ENTRY && walk->count == 1) {   // nothing was pushed yet
+        cfa = walk->sp + 8;
+        fp_rule = TRC_UW_FP_SAME;
+        break;
+      }
+      if (walk->fp < walk->sp || walk->fp & 7) return ends(walk, walk->fp == 0 && walk->stepped_by_fp ? TRC_STACK_Root : TRC_STACK_NoRule);
+      by_fp = 1;
+      cfa = walk->fp + 16;
+      fp_rule = TRC_UW_FP_SAVED;
+      fp_offset = -16;
+      break;
+    default: return ends(walk, TRC_STACK_Unsupported);
+  }
+  if (cfa <= walk->sp) return ends(walk, TRC_STACK_NoRule);   // it would go in circles
+  if (read_word(walk, cfa - 8, &address) != 0) return ends(walk, TRC_STACK_Unreadable);
+  if (fp_rule != TRC_UW_FP_SAME) {
+    if (read_word(walk, (fp_rule == TRC_UW_FP_AT_FP ? walk->fp : cfa) + fp_offset, &fp) != 0) return ends(walk, TRC_STACK_Unreadable);
+  }
+  if (walk->returns) address = trc_walk_return_address(walk->index, cfa - 8, address);
+  if (address == 0) return ends(walk, TRC_STACK_Root);
+  walk->ip = address;
+  walk->sp = cfa;
+  walk->fp = fp;
+  walk->stepped_by_fp = by_fp;
+  walk->exact = walk->registers_known = 0;
+  return 0;
+}
+
+/// One frame: keeps it, finds out how to go on from it, does so.
+TRC_LOCAL s64 walk_frame(struct walk_context *context, const int tables) {
+  struct trc_walk *walk = context->walk;
+  u32 count = walk->count;
+  if (count >= walk->limit) return ends(walk, walk->flags & TRC_WALK_ASKED ? TRC_STACK_Asked : TRC_STACK_Limit);
+  u64 place = walk->ip - !walk->exact;   // a call may be the last instruction of its function
+  u32 mapped = 1;
+  if (place < walk->map_start || place >= walk->map_end) {
+    mapped = tables ? trc_find_mapping(walk->index, place) : trc_find_mapping_without_table(walk->index, place);
+    if (!mapped && count != 0) return ends(walk, TRC_STACK_NoMapping);
+    if (mapped && !(walk->flags & TRC_WALK_COUNT)) {
+      mix(walk, walk->key.inode ^ walk->key.device << 32);
+      mix(walk, walk->map_bias);
+    }
+  }
+  if (!(walk->flags & TRC_WALK_COUNT)) {
+    mix(walk, walk->ip);
+    u64 at = count, capacity = trc_stack_capacity;
+    TRC_OPAQUE(at);
+    if (at >= capacity) return ends(walk, TRC_STACK_Limit);
+    frames_of(walk)[at] = walk->ip;
+  }
+  walk->count = count + 1;
+  if (!mapped) return ends(walk, TRC_STACK_NoMapping);
+  u64 rule = TRC_UW_NONE;
+  if (tables) {
+    if (walk->file.state == TRC_UW_FILE_ASKED) return ends(walk, TRC_STACK_NotLoaded);
+    if (walk->file.pages) rule = trc_unwind_rule(walk->file.first_page, walk->file.pages, walk->file.page_base, place + walk->map_bias);
+  }
+  return step(walk, rule);
+}
+static s64 walk_frame_by_tables(u32 number, struct walk_context *context) {
+  (void)number;
+  return walk_frame(context, 1);
+}
+static s64 walk_frame_by_pointers(u32 number, struct walk_context *context) {
+  (void)number;
+  return walk_frame(context, 0);
+}
+
+/// Where the thread was in its own code. 0: it has none, being the kernel's own, or was not there yet.
+TRC_LOCAL int start_walk(struct trc_walk *walk) {
+  walk->task = bpf_get_current_task();
+  walk->mm = kernel_word(walk->task + trc_at_task_mm);
+  if (!walk->mm) return 0;
+  if (bpf_probe_read_kernel(walk->registers, sizeof walk->registers, bpf_task_pt_regs(bpf_get_current_task_btf())) != 0) return 0;
+  if ((walk->registers[REG_CS] & CS_RING_3) != CS_RING_3 || !walk->registers[REG_SP]) return 0;
+  walk->ip = walk->registers[REG_IP];
+  walk->sp = walk->registers[REG_SP];
+  walk->fp = walk->registers[REG_BP];
+  u64 probes = kernel_word(walk->task + trc_at_task_utask);
+  walk->returns = probes ? kernel_word(probes + trc_at_utask_return_instances) : 0;
+  return 1;
+}
+
+TRC_LOCAL u64 walk_stack(struct trc_stack_name *name, u32 program, u32 limit, u32 flags, const int tables) {
+  if (!name) return 0;
+  struct trc_walk *walk = trc_walk_claim();
+  if (!walk) {
+    count_end(program, TRC_STACK_NoScratch);
+    return 0;
+  }
+  u64 count = 0;
+  if (start_walk(walk)) {
+    walk->program = program;
+    walk->limit = limit;
+    walk->flags = flags;
+    walk->map_start = walk->map_end = walk->window_start = walk->window_size = 0;
+    walk->count = walk->stepped_by_fp = 0;
+    walk->exact = walk->registers_known = 1;
+    walk->end = TRC_STACK_Limit;
+    trc_hash_begin(&walk->hash_a, &walk->hash_b);
+    walk->record.tgid = bpf_get_current_pid_tgid() >> 32;
+    mix(walk, walk->record.tgid);   // so that what is said about the process and the time holds for all stacks of the name
+    struct walk_context context = {walk};
+    bpf_loop(limit + 1, tables ? (void *)walk_frame_by_tables : (void *)walk_frame_by_pointers, &context, 0);
+    count = walk->count;
+    count_end(program, walk->end);
+    if (!(flags & TRC_WALK_COUNT)) trc_stack_store(walk->index, name);
+  }
+  release(walk);
+  return count;
+}
+
+/// The user stack of the current thread, of at most `limit` frames: how many there are. Its name goes to `name`, which is left alone when
+/// there is no stack or when it is only counted. `flags`: TRC_WALK_… of stack_walk.h.
+TRC_GLOBAL u64 trc_user_stack(struct trc_stack_name *name, u32 program, u32 limit, u32 flags) { return walk_stack(name, program, limit, flags, 1); }
+
+/// The same by frame pointers alone; needs no tables.
+TRC_GLOBAL u64 trc_user_stack_fp(struct trc_stack_name *name, u32 program, u32 limit, u32 flags) {
+  return walk_stack(name, program, limit, flags, 0);
+}
+
+// ---- kernel stacks ---------------------------------------------------------------------------------------------------------------------
+
+extern const volatile u64 trc_max_stack;   // frames that the kernel's helper gives
+
+static s64 mix_frame(u32 number, struct walk_context *context) {
+  u64 at = number, capacity = trc_stack_capacity;
+  TRC_OPAQUE(at);
+  if (at >= capacity) return 1;
+  mix(context->walk, frames_of(context->walk)[at]);
+  return 0;
+}
+
+/// The kernel stack, as trc_user_stack; `context` is the program's.
+TRC_INLINE u64 trc_kernel_stack(void *program_context, struct trc_stack_name *name, u32 program, u32 limit, u32 flags) {
+  struct trc_walk *walk = trc_walk_claim();
+  if (!walk) {
+    count_end(program, TRC_STACK_NoScratch);
+    return 0;
+  }
+  u64 bytes = (u64)limit * 8, capacity = trc_stack_capacity * 8;
+  TRC_OPAQUE(bytes);
+  if (bytes > capacity) bytes = capacity;
+  s64 got = bpf_get_stack(program_context, frames_of(walk), bytes, 0);
+  u64 count = got > 0 ? (u64)got / 8 : 0;
+  walk->count = count;
+  if (count && !(flags & TRC_WALK_COUNT)) {
+    walk->program = program;
+    // The helper does not say whether there was more.
+    walk->end = count < limit && count < trc_max_stack ? TRC_STACK_Root : count < limit || !(flags & TRC_WALK_ASKED) ? TRC_STACK_KernelLimit : TRC_STACK_Asked;
+    walk->record.tgid = 0;
+    trc_hash_begin(&walk->hash_a, &walk->hash_b);
+    struct walk_context context = {walk};
+    bpf_loop(count, (void *)mix_frame, &context, 0);
+    count_end(program, walk->end);
+    trc_stack_store(walk->index, name);
+  }
+  release(walk);
+  return count;
+}
