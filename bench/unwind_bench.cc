@@ -1,6 +1,7 @@
 // Making unwind tables: of the files that programs are made of, and of every ELF file below /usr.
 #include <benchmark/benchmark.h>
 
+#include <chrono>
 #include <filesystem>
 #include <set>
 #include <string>
@@ -8,6 +9,8 @@
 
 #include <sys/stat.h>
 
+#include "runtime/unwind/program_files.h"
+#include "runtime/unwind/unwind_tables.h"
 #include "symbols/elf_reader.h"
 #include "symbols/library_search.h"
 #include "symbols/unwind_table.h"
@@ -80,6 +83,30 @@ void tables_of_all_below_usr(benchmark::State& state) {
   state.counters["KB_a_file"] = static_cast<double>(rows * kRowBytes) / 1024 / static_cast<double>(std::max<std::size_t>(with_rows, 1));
 }
 BENCHMARK(tables_of_all_below_usr)->Unit(benchmark::kMillisecond)->Iterations(1);
+
+/// What a script that takes stacks of python3 waits for before python3 runs: maps made, files found, tables made and in the kernel.
+void ready_for_python(benchmark::State& state) {
+  std::size_t files = 0;
+  for (auto _ : state) {
+    auto tables = runtime::UnwindTables::start();
+    if (!tables) {
+      state.SkipWithError(tables.error().message().c_str());
+      return;
+    }
+    const auto wanted = runtime::files_of_program("/usr/bin/python3", {});
+    for (const std::string& file : wanted) (*tables)->want_file(file, runtime::Urgency::Now);
+    if (!(*tables)->wait(std::chrono::seconds(10))) state.SkipWithError("not ready");
+    files = wanted.size();
+  }
+  state.counters["files"] = static_cast<double>(files);
+}
+BENCHMARK(ready_for_python)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+/// The same once the maps are there: an exec of something new while a trace runs.
+void files_of_python_found(benchmark::State& state) {
+  for (auto _ : state) benchmark::DoNotOptimize(runtime::files_of_program("/usr/bin/python3", {}));
+}
+BENCHMARK(files_of_python_found)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace trc

@@ -202,6 +202,31 @@ TEST_F(UnwindTablesTest, AProgramThatMeetsAFileGetsIt) {
   EXPECT_EQ(look_up({key.device, key.inode + 1000000}, 0), kUnknownFile);
 }
 
+TEST_F(UnwindTablesTest, AMappingThatIsOfAnotherFileByNowIsNotTaken) {
+  const std::string path = folder_.compile("program", "int main() { return 0; }");
+  const Fd fd(::open(path.c_str(), O_RDONLY));
+  void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd.get(), 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  const auto start = reinterpret_cast<std::uint64_t>(memory);
+  const trc_uw_file_key other{key_of(path).device, key_of(path).inode + 1};
+  tables_->asked({.event = 0, .program = 0, .key = other, .start = start, .end = start + 4096, .tgid = static_cast<unsigned>(::getpid()), .reserved = 0});
+  ASSERT_TRUE(wait());
+  EXPECT_EQ(look_up(other, 0), kUnknownFile);
+  ::munmap(memory, 4096);
+}
+
+TEST_F(UnwindTablesTest, AFileOnOverlayfsIsTheOneBeneath) {
+  const std::string lower = folder_.path("lower"), merged = folder_.path("merged");
+  ASSERT_TRUE(folder_.run("mkdir lower upper work merged"));
+  const std::string program = folder_.compile("lower/program", "int main() { return 0; }");
+  if (!folder_.run("mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged 2>/dev/null")) GTEST_SKIP() << "overlayfs cannot be mounted";
+  tables_->want_file(merged + "/program", Urgency::Now);
+  EXPECT_TRUE(wait());
+  EXPECT_NE(key_of(merged + "/program").device, key_of(program).device);
+  expect_table(key_of(program), table_of(program));
+  EXPECT_TRUE(folder_.run("umount merged"));
+}
+
 TEST_F(UnwindTablesTest, FilesThatProcessesMapAreLoadedWithoutAsking) {
   ASSERT_TRUE(tables_->watch({}, kernel::system_facts().online_cpus()));
   const std::string path = folder_.compile("program", "int main() { return 0; }");

@@ -7,7 +7,6 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,9 +23,6 @@ constexpr std::size_t kWatchPages = 32;        // of each CPU; a record takes ab
 constexpr std::size_t kMostComplaints = 100;   // each file makes one at most; a fork bomb of broken files should not fill the memory
 
 constexpr trc_uw_file_key kVdso{0, 0};
-
-/// struct super_block has another encoding of device numbers than stat(2).
-std::uint64_t kernel_device(std::uint64_t device) { return std::uint64_t{major(device)} << 20 | minor(device); }
 
 Fd open_file(const std::string& path) { return Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)); }
 
@@ -261,23 +257,20 @@ void UnwindTables::load_vdso() {
 
 /// Finds the file of a request. The mapping leads to it whatever has become of its path, but only while the process has it; the path
 /// outlives the process.
-std::optional<UnwindTables::Opened> UnwindTables::open(const Request& request) const {
-  const auto look = [](Fd fd) -> std::optional<Opened> {
+std::optional<UnwindTables::Opened> UnwindTables::open(const Request& request) {
+  const auto look = [&](Fd fd) -> std::optional<Opened> {
     struct stat info {};
     if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+    const FileKeys::Answer answer = keys_.of(fd.get(), info);
+    const bool is_another = request.file && (answer.key.device != request.file->device || answer.key.inode != request.file->inode);
+    if (is_another && answer.is_certain) return std::nullopt;   // the process number was given to another
     return Opened{.fd = std::move(fd),
-                  .file = {kernel_device(info.st_dev), info.st_ino},
+                  .file = request.file.value_or(answer.key),
                   .identity = {.size = info.st_size, .seconds = info.st_mtim.tv_sec, .nanoseconds = info.st_mtim.tv_nsec}};
   };
-  if (request.end != 0) {
-    if (auto opened = look(open_file(fmt::format("/proc/{}/map_files/{:x}-{:x}", request.pid, request.start, request.end)))) {
-      if (request.file) opened->file = *request.file;
-      return opened;
-    }
-    if (request.path.empty()) return std::nullopt;
-  }
-  auto opened = look(open_file(request.path));
-  if (opened && request.file && (opened->file.device != request.file->device || opened->file.inode != request.file->inode)) return std::nullopt;
+  std::optional<Opened> opened;
+  if (request.end != 0) opened = look(open_file(fmt::format("/proc/{}/map_files/{:x}-{:x}", request.pid, request.start, request.end)));
+  if (!opened && !request.path.empty()) opened = look(open_file(request.path));
   return opened;
 }
 

@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "kernel/perf_buffer.h"
 #include "probes/provider.h"
+#include "runtime/unwind/file_key.h"
 #include "runtime/unwind/map_stop.h"
 #include "runtime/unwind/unwind_maps.h"
 
@@ -99,12 +100,13 @@ class UnwindTables {
   void want_mappings(std::uint32_t pid, Urgency urgency, bool at_once);
   trc_uw_file_state state_of(const trc_uw_file_key& file) const;
   void load_vdso();
-  std::optional<Opened> open(const Request& request) const;
+  std::optional<Opened> open(const Request& request);
   void build(const Opened& opened, const std::string& name);
   void complain(std::string text);
 
   std::unique_ptr<UnwindMaps> maps_;             // of the thread, but for maps()
   std::map<std::pair<std::uint64_t, std::uint64_t>, Identity> known_;   // of the thread: device, inode
+  FileKeys keys_;                                // of the thread
   std::vector<std::byte> bytes_;                 // of the thread, kept for its memory
 
   std::mutex mutex_;                             // for what follows
