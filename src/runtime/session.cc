@@ -32,6 +32,7 @@
 #include "runtime/stack_reader.h"
 #include "runtime/unwind/program_files.h"
 #include "runtime/unwind/unwind_tables.h"
+#include "symbols/debug_info.h"
 #include "symbols/symbolizer.h"
 
 namespace trc::runtime {
@@ -74,7 +75,7 @@ class Session {
         sink_(sink),
         messages_({.quiet = options.quiet, .verbose = options.verbose, .no_warnings = options.no_warnings}),
         names_(image),
-        symbolizer_(image.settings.cpp_demangle),
+        symbolizer_(image.settings.cpp_demangle, image.settings.show_debug_info),
         decode_(make_decode_context()),
         actions_(image, engine, sink, decode_, messages_,
                  {.all_warnings = options.all_warnings,
@@ -182,6 +183,7 @@ Result<> Session::open_target() {
 }
 
 Result<> Session::load() {
+  if (image_.settings.show_debug_info) TRC_CHECK(symbols::DebugInfo::check());
   TRC_CHECK(open_target());
   TRC_CHECK(attacher_.prepare());
   TRC_CHECK(start_unwind_tables());

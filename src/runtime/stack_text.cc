@@ -19,14 +19,17 @@ class UserFrames {
  public:
   UserFrames(symbols::Symbolizer* symbolizer, std::uint32_t pid, std::uint64_t time) : symbolizer_(symbolizer), pid_(pid), time_(time) {}
 
-  Frame next(std::uint64_t address) {
-    if (symbolizer_ == nullptr) return {.address = address};
+  /// The frame of an address, after those that are inlined in it.
+  std::vector<Frame> next(std::uint64_t address) {
+    if (symbolizer_ == nullptr) return {{.address = address}};
     const std::uint64_t back = is_exact_ || address == 0 ? 0 : 1;
-    Frame frame = symbolizer_->user(pid_, address - back, time_);
-    frame.address = address;
-    if (!frame.symbol.empty()) frame.offset += back;
-    is_exact_ = is_signal_return(frame.symbol);
-    return frame;
+    std::vector<Frame> frames = symbolizer_->user_frames(pid_, address - back, time_);
+    for (Frame& frame : frames) {
+      frame.address = address;
+      if (!frame.symbol.empty()) frame.offset += back;
+    }
+    is_exact_ = is_signal_return(frames.back().symbol);
+    return frames;
   }
 
  private:
@@ -37,13 +40,26 @@ class UserFrames {
 };
 
 std::string symbol_text(const Frame& frame) {
+  if (frame.is_inlined) return frame.symbol;
   return frame.symbol.empty() ? hexadecimal(frame.address, "0x") : frame.symbol + "+" + std::to_string(frame.offset);
 }
+
+/// Without debug information nothing.
+std::string source_text(const Frame& frame) {
+  return frame.file.empty() ? std::string() : " @ " + frame.file + (frame.line != 0 ? ":" + std::to_string(frame.line) : std::string());
+}
+
 
 /// As perf itself prints: the file of a user frame always, of a kernel frame only the module it is in.
 std::string module_text(const Frame& frame, bool user) {
   if (user) return " (" + (frame.module.empty() ? std::string("[unknown]") : frame.module) + ")";
   return frame.module.empty() ? std::string() : " ([" + frame.module + "])";
+}
+
+std::string frame_text(const Frame& frame, bool perf, bool user) {
+  const char* inlined = frame.is_inlined ? " [inlined]" : "";
+  if (perf) return "\t" + hexadecimal(frame.address, "") + " " + symbol_text(frame) + inlined + module_text(frame, user) + "\n";
+  return "        " + symbol_text(frame) + source_text(frame) + inlined + "\n";
 }
 
 /// Where no file with a build-id is (generated code, the kernel) only the address can be said.
@@ -85,11 +101,10 @@ std::string stack_text(const lang::Type& type, const Stack& stack, std::uint32_t
       out += location_text(address, user, pid, time, context) + "\n";
       continue;
     }
-    Frame frame{.address = address};
-    if (user) frame = user_frames.next(address);
-    else if (context.symbolizer != nullptr) frame = context.symbolizer->kernel(address);
-    if (mode == "perf") out += "\t" + hexadecimal(address, "") + " " + symbol_text(frame) + module_text(frame, user) + "\n";
-    else out += "        " + symbol_text(frame) + "\n";
+    std::vector<Frame> shown;
+    if (user) shown = user_frames.next(address);
+    else shown.push_back(context.symbolizer != nullptr ? context.symbolizer->kernel(address) : Frame{.address = address});
+    for (const Frame& frame : shown) out += frame_text(frame, mode == "perf", user);
   }
   if (const std::string_view why = why_truncated(stack.end); !why.empty()) {
     out += mode == "raw" || mode == "build_id" ? "" : mode == "perf" ? "\t" : "        ";

@@ -115,7 +115,31 @@ void Module::load() {
 
 void Module::load_symbols() {
   load();
-  if (file_ && !symbols_) symbols_ = std::make_unique<SymbolIndex>(file_, other_symbol_files(*file_, place()));
+  if (!file_ || symbols_) return;
+  others_ = other_symbol_files(*file_, place());
+  symbols_ = std::make_unique<SymbolIndex>(file_, others_);
+}
+
+void Module::load_debug_info() {
+  if (std::exchange(debug_info_loaded_, true)) return;
+  load_symbols();
+  if (!file_) return;
+  debug_info_ = DebugInfo::read(*file_);
+  for (const auto& other : others_) {
+    if (!debug_info_) debug_info_ = DebugInfo::read(*other);
+  }
+  if (debug_info_ || !has_symbol_table(*file_)) return;
+  // With a symbol table of its own nobody has looked for its debug file.
+  const FilePlace where = place();
+  const std::string path = find_debug_file(*file_, where);
+  const auto file = ElfReader::open(path);
+  if (file) debug_info_ = DebugInfo::read(*file);
+}
+
+std::vector<SourcePosition> Module::source(std::uint64_t file_offset) {
+  load_debug_info();
+  const auto address = debug_info_ ? file_->virtual_address(file_offset) : std::nullopt;
+  return address ? debug_info_->at(*address) : std::vector<SourcePosition>();
 }
 
 std::optional<Module::Match> Module::find(std::uint64_t file_offset, bool demangled) {

@@ -12,9 +12,11 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/owned.h"
 #include "symbols/debug_file.h"
+#include "symbols/debug_info.h"
 #include "symbols/elf_reader.h"
 #include "symbols/process_maps.h"
 #include "symbols/symbol_index.h"
@@ -45,12 +47,15 @@ class Module {
   struct Match { const std::string* name; std::uint64_t offset; };
   /// The function at a byte of the file.
   std::optional<Match> find(std::uint64_t file_offset, bool demangled);
+  /// Where the code at a byte of the file comes from (debug_info.h); empty if that is not known.
+  std::vector<SourcePosition> source(std::uint64_t file_offset);
   /// Hex, empty if it has none.
   const std::string& build_id();
 
  private:
   void load();
   void load_symbols();
+  void load_debug_info();
   FilePlace place() const;
 
   std::string path_, opened_as_;
@@ -60,6 +65,9 @@ class Module {
   std::shared_ptr<const ElfReader> file_;
   std::optional<std::string> build_id_;
   std::unique_ptr<SymbolIndex> symbols_;
+  std::vector<std::shared_ptr<const ElfReader>> others_;   ///< other_symbol_files(), once symbols_ is there
+  std::unique_ptr<DebugInfo> debug_info_;
+  bool debug_info_loaded_ = false;
   std::unordered_map<std::uint64_t, std::string> names_;  ///< by Match::key(), as shown, filled as they are asked for
 };
 

@@ -8,12 +8,15 @@
 namespace trc::symbols {
 
 struct Symbolizer::State {
-  bool demangle = true;
+  bool demangle = true, debug_info = false;
   std::optional<KernelSymbols> kernel;
   ProcessMemory memory;
 };
 
-Symbolizer::Symbolizer(bool demangle) : state_(std::make_unique<State>()) { state_->demangle = demangle; }
+Symbolizer::Symbolizer(bool demangle, bool debug_info) : state_(std::make_unique<State>()) {
+  state_->demangle = demangle;
+  state_->debug_info = debug_info;
+}
 Symbolizer::~Symbolizer() = default;
 
 Frame Symbolizer::kernel(std::uint64_t address) {
@@ -48,6 +51,25 @@ Frame Symbolizer::user(std::uint32_t pid, std::uint64_t address, std::uint64_t t
     }
   }
   return frame;
+}
+
+std::vector<Frame> Symbolizer::user_frames(std::uint32_t pid, std::uint64_t address, std::uint64_t time) {
+  std::vector<Frame> frames;
+  Frame outer = user(pid, address, time);
+  const ProcessMemory::Found found = state_->debug_info ? state_->memory.find(pid, address, time) : ProcessMemory::Found();
+  if (found && found.range->value.module) {
+    for (SourcePosition& position : found.range->value.module->source(found.file_offset(address))) {
+      if (position.function.empty()) {
+        outer.file = std::move(position.file);
+        outer.line = position.line;
+      } else {
+        std::string name = state_->demangle ? demangle(position.function) : std::move(position.function);
+        frames.push_back({address, std::move(name), 0, outer.module, std::move(position.file), position.line, true});
+      }
+    }
+  }
+  frames.push_back(std::move(outer));
+  return frames;
 }
 
 std::optional<FileLocation> Symbolizer::user_location(std::uint32_t pid, std::uint64_t address, std::uint64_t time) {

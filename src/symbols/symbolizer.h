@@ -18,6 +18,9 @@ struct Frame {
   std::string symbol;           ///< empty: unknown
   std::uint64_t offset = 0;     ///< bytes into the symbol
   std::string module;           ///< path of the file, "[unknown]" if none; kernel module name for kernel frames of modules
+  std::string file;             ///< source file, empty if not asked for or not known
+  unsigned line = 0;
+  bool is_inlined = false;      ///< `symbol` is in the code of the frame that follows; `offset` means nothing
 };
 
 /// A place in a file, for finding its name elsewhere.
@@ -36,12 +39,15 @@ struct Mapping {
 
 class Symbolizer {
  public:
-  explicit Symbolizer(bool demangle = true);
+  /// debug_info: user_frames() tells source lines and inlined functions. Without DebugInfo::check() it cannot.
+  explicit Symbolizer(bool demangle = true, bool debug_info = false);
   ~Symbolizer();
   Frame kernel(std::uint64_t address);
   /// What was at an address of a process at a time (CLOCK_MONOTONIC, ns; kNow: what is there now, or was there last). `pid` in the root of trc's /proc. Reads /proc/PID/maps at first
   /// sight, and again when an address is in no known mapping; keeps what it has read after the process is gone.
   Frame user(std::uint32_t pid, std::uint64_t address, std::uint64_t time = kNow);
+  /// The same with the functions that were inlined there, the innermost first; at least one frame. Needs debug_info.
+  std::vector<Frame> user_frames(std::uint32_t pid, std::uint64_t address, std::uint64_t time = kNow);
   /// Nullopt for an address outside of any file, and in files without build-id.
   std::optional<FileLocation> user_location(std::uint32_t pid, std::uint64_t address, std::uint64_t time);
 

@@ -85,6 +85,7 @@ const Row kRows[] = {
     {"perf_rb_pages", take_pages},
     {"print_maps_on_exit", [](Options& c, const std::string& v) { return take_bool(v, c.settings.print_maps_on_exit); }},
     {"cpp_demangle", [](Options& c, const std::string& v) { return take_bool(v, c.settings.cpp_demangle); }},
+    {"show_debug_info", [](Options& c, const std::string& v) { return take_bool(v, c.settings.show_debug_info); }},
     {"str_trunc_trailer", [](Options& c, const std::string& v) -> std::optional<std::string> {
        c.settings.str_trunc_trailer = v;
        return std::nullopt;
@@ -99,7 +100,6 @@ const Row kRows[] = {
     {"log_size", ignore},
     {"max_bpf_progs", ignore},
     {"max_cat_bytes", ignore},
-    {"show_debug_info", ignore},
     {"use_blazesym", ignore},
     {"unstable_dw_ustack", ignore, false},
     {"unstable_import_statement", ignore, false},
