@@ -57,7 +57,12 @@ std::unique_ptr<kernel::PerfBuffer> open_buffer(std::int32_t task, int cpu) {
 class PerfProcessWatch : public ProcessWatch {
  public:
   PerfProcessWatch(symbols::Symbolizer& symbolizer, std::vector<std::unique_ptr<kernel::PerfBuffer>> buffers)
-      : symbolizer_(symbolizer), buffers_(std::move(buffers)) {}
+      : symbolizer_(symbolizer), buffers_(std::move(buffers)) {
+    // An event can come out of its buffer before what it names has come out of ours.
+    symbolizer_.set_observer([this] { drain(); });
+  }
+  PerfProcessWatch(const PerfProcessWatch&) = delete;
+  ~PerfProcessWatch() override { symbolizer_.set_observer(nullptr); }
 
   std::vector<int> event_fds() const override {
     std::vector<int> fds;

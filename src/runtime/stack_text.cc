@@ -49,7 +49,6 @@ std::string source_text(const Frame& frame) {
   return frame.file.empty() ? std::string() : " @ " + frame.file + (frame.line != 0 ? ":" + std::to_string(frame.line) : std::string());
 }
 
-
 /// As perf itself prints: the file of a user frame always, of a kernel frame only the module it is in.
 std::string module_text(const Frame& frame, bool user) {
   if (user) return " (" + (frame.module.empty() ? std::string("[unknown]") : frame.module) + ")";

@@ -181,6 +181,10 @@ ProcessMemory::Found ProcessMemory::find_in(const std::shared_ptr<ProcessImage>&
 }
 
 ProcessMemory::Found ProcessMemory::find(std::uint32_t pid, std::uint64_t address, std::uint64_t time) {
+  if (catch_up_ && time > caught_up_) {
+    caught_up_ = clock_ns(CLOCK_MONOTONIC);
+    catch_up_();
+  }
   Process& process = process_of(pid);
   const auto after = std::upper_bound(process.images.begin(), process.images.end(), time,
                                       [](std::uint64_t t, const std::shared_ptr<ProcessImage>& image) { return t < image->since; });

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -48,6 +49,8 @@ class ProcessMemory {
     std::uint64_t file_offset(std::uint64_t address) const { return address - range->origin + range->value.file_offset; }
   };
 
+  /// Called when an address is asked for at a time after the last call; it reports what happened until now.
+  void set_observer(std::function<void()> catch_up) { catch_up_ = std::move(catch_up); }
   void mapped(std::uint32_t pid, const MapsLine& line, std::uint64_t time);
   void executed(std::uint32_t pid, std::uint64_t time);
   void forked(std::uint32_t parent, std::uint32_t child, std::uint64_t time);
@@ -81,6 +84,8 @@ class ProcessMemory {
   std::unordered_map<std::uint32_t, Process> processes_;
   std::deque<std::pair<std::uint32_t, std::uint64_t>> dead_;   ///< process and when, the longest dead first
   Modules modules_;
+  std::function<void()> catch_up_;
+  std::uint64_t caught_up_ = 0;                                ///< until when
 };
 
 }  // namespace trc::symbols

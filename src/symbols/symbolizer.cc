@@ -80,6 +80,7 @@ std::optional<FileLocation> Symbolizer::user_location(std::uint32_t pid, std::ui
   return FileLocation{build_id, found.file_offset(address)};
 }
 
+void Symbolizer::set_observer(std::function<void()> catch_up) { state_->memory.set_observer(std::move(catch_up)); }
 void Symbolizer::mapped(std::uint32_t pid, const Mapping& mapping, std::uint64_t time) { state_->memory.mapped(pid, from_kernel(mapping), time); }
 void Symbolizer::executed(std::uint32_t pid, std::uint64_t time) { state_->memory.executed(pid, time); }
 void Symbolizer::forked(std::uint32_t parent, std::uint32_t child, std::uint64_t time) { state_->memory.forked(parent, child, time); }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,6 +53,8 @@ class Symbolizer {
   std::optional<FileLocation> user_location(std::uint32_t pid, std::uint64_t address, std::uint64_t time);
 
   // What the runner observes of processes, and when, so that names outlive them.
+  /// Called before an address is looked up for a time that nobody has been asked about: it is to report (mapped() …) what happened until now.
+  void set_observer(std::function<void()> catch_up);
   void mapped(std::uint32_t pid, const Mapping& mapping, std::uint64_t time);
   void executed(std::uint32_t pid, std::uint64_t time);   ///< its mappings are gone: the program was replaced
   void forked(std::uint32_t parent, std::uint32_t child, std::uint64_t time);
