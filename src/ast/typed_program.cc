@@ -54,6 +54,8 @@ const char* name_of(RuntimeConstant which) {
     case RuntimeConstant::CpuCount: return "cpu-count";
     case RuntimeConstant::StartNs: return "start-ns";
     case RuntimeConstant::MaxStack: return "max-stack";
+    case RuntimeConstant::PidNamespaceDevice: return "pid-namespace-device";
+    case RuntimeConstant::PidNamespaceInode: return "pid-namespace-inode";
   }
   TRC_UNREACHABLE("runtime constant");
 }

@@ -1,4 +1,9 @@
 // Who is running: the current task, its CPU, and the machine.
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
 #include "ast/build.h"
 #include "ast/lowering.h"
 #include "builtins/families.h"
@@ -10,6 +15,8 @@ using ast::CallLowering;
 using lang::BuiltinForm;
 using lang::BuiltinSpec;
 using lang::HelperCall;
+using lang::Param;
+using typed::ValuePtr;
 
 // enum bpf_func_id
 constexpr int kGetPrandomU32 = 7;
@@ -23,6 +30,28 @@ constexpr int kJiffies64 = 118;
 constexpr std::uint64_t kLow32 = 0xffffffff;
 
 void lower_comm(CallLowering& call) { call.result(typed::make(lang::make_string(16), call.span(), typed::Comm{})); }
+
+constexpr std::string_view kNamespaces[] = {"curr_ns", "init"};
+
+/// pid, tid: in the pid namespace of trc itself, or in the first one.
+template <bool thread>
+void lower_process_id(CallLowering& call) {
+  bool in_first = false;
+  if (call.argument_count() > 0) {
+    const auto* name = std::get_if<ast::Identifier*>(&call.argument_expr(0));
+    if (!name || !std::ranges::count(kNamespaces, (*name)->name)) {
+      call.report(Diag::ArgumentType, call.argument_span(0), fmt::format("{}() wants the name of a pid namespace", call.name()))
+          .with_hint("curr_ns: that of trc itself, also without an argument; init: the first one of the machine");
+      return;
+    }
+    in_first = (*name)->name == "init";
+  }
+  const lang::Type wide = lang::make_uint64();
+  ValuePtr both = in_first ? typed::make_helper_call(kGetCurrentPidTgid, call.span()) : typed::make(wide, call.span(), typed::CallStdlib{"trc_pid_tgid", {}});
+  const auto op = thread ? typed::BinaryOp::And : typed::BinaryOp::ShiftRightLogical;
+  ValuePtr one = typed::make_binary(op, wide, call.span(), std::move(both), typed::make_constant(wide, call.span(), thread ? kLow32 : 32));
+  call.result(call.convert(std::move(one), lang::make_integer(32, false)));
+}
 
 void lower_curtask(CallLowering& call) {
   lang::Type task;
@@ -51,9 +80,13 @@ constexpr BuiltinSpec row(std::string_view name, std::string_view result, lang::
   return {.name = name, .form = BuiltinForm::Value, .result = result, .lower = lower, .doc = doc, .example = example};
 }
 
+constexpr Param kNamespace[] = {{.name = "namespace", .type = "name", .optional = true}};
+
 constexpr BuiltinSpec kRows[] = {
-    row("pid", "uint32", HelperCall{kGetCurrentPidTgid, 32}, "Process id.", "begin { print(pid); }"),
-    row("tid", "uint32", HelperCall{kGetCurrentPidTgid, 0, kLow32}, "Thread id.", "begin { print(tid); }"),
+    {.name = "pid", .form = BuiltinForm::Value, .params = kNamespace, .result = "uint32", .lower = lang::Custom{lower_process_id<false>},
+     .doc = "Process id, in the pid namespace of trc; pid(init): in the first one of the machine.", .example = "begin { print(pid); }"},
+    {.name = "tid", .form = BuiltinForm::Value, .params = kNamespace, .result = "uint32", .lower = lang::Custom{lower_process_id<true>},
+     .doc = "Thread id, in the pid namespace of trc; tid(init): in the first one of the machine.", .example = "begin { print(tid); }"},
     row("uid", "uint64", HelperCall{kGetCurrentUidGid, 0, kLow32}, "Real user id.", "begin { print(uid); }"),
     row("gid", "uint64", HelperCall{kGetCurrentUidGid, 32}, "Real group id.", "begin { print(gid); }"),
     row("comm", "string[16]", lang::Custom{lower_comm}, "Name of the current thread.", "begin { print(comm); }"),

@@ -48,7 +48,7 @@ Store FunctionEmitter::capture_stack(const typed::CaptureStack& op, const lang::
   if (type.count != 0) walk_stack(name, user, type.count, op.limit_given, true, op.unwinding);
   auto* low = builder_.CreateAlignedLoad(builder_.getInt64Ty(), name.pointer, name.align);
   auto* high = builder_.CreateAlignedLoad(builder_.getInt64Ty(), offset(name, 8).pointer, name.align);
-  llvm::Value* pid = user ? builder_.CreateLShr(helper(BPF_FUNC_get_current_pid_tgid, {}), 32) : nullptr;
+  llvm::Value* pid = user ? builder_.CreateLShr(process_ids(), 32) : nullptr;
   return [this, low, high, pid](Place to) {
     builder_.CreateAlignedStore(low, to.pointer, to.align);
     const Place second = offset(to, 8);

@@ -100,6 +100,9 @@ llvm::Value* FunctionEmitter::normalise(llvm::Value* value, const lang::Type& ty
   return type.is_signed ? builder_.CreateSExt(narrow, builder_.getInt64Ty()) : builder_.CreateZExt(narrow, builder_.getInt64Ty());
 }
 
+/// Process id << 32 | thread id, as user space has them.
+llvm::Value* FunctionEmitter::process_ids() { return builder_.CreateCall(module_.library_function("trc_pid_tgid")); }
+
 llvm::Value* FunctionEmitter::condition(const typed::Value& value) {
   llvm::Value* number = scalar(value);
   const bool is_outcome = llvm::isa<llvm::ZExtInst>(number);   // of a comparison
@@ -276,7 +279,7 @@ Store FunctionEmitter::prepare(const typed::Value& value, Tail tail) {
             if (type.is(lang::TypeKind::KernelSymbol)) {
               return [this, symbol](Place to) { builder_.CreateAlignedStore(symbol, to.pointer, to.align); };
             }
-            auto* pid = builder_.CreateLShr(helper(BPF_FUNC_get_current_pid_tgid, {}), 32);
+            auto* pid = builder_.CreateLShr(process_ids(), 32);
             return [this, symbol, pid](Place to) {
               builder_.CreateAlignedStore(symbol, to.pointer, to.align);
               const Place second = offset(to, 8);  // u32 pid, u32 zero

@@ -203,6 +203,7 @@ class FunctionEmitter {
   /// A value that LLVM must not reason about, so that the verifier sees the check that follows.
   llvm::Value* opaque(llvm::Value* value);
   llvm::Value* compared(llvm::Value* value);
+  llvm::Value* process_ids();
   llvm::Type* pointer_type() { return builder_.getPtrTy(); }
 
   ProgramState& state_;

@@ -1,6 +1,7 @@
 #include "codegen/module_emitter.h"
 
 #include <functional>
+#include <iterator>
 
 #include <fmt/format.h>
 #include <llvm/Bitcode/BitcodeReader.h>
@@ -21,7 +22,9 @@ constexpr KernelField kKernelFields[] = {
 #undef TRC_KERNEL_FIELD
 };
 
-constexpr const char* kConstantNames[] = {"trc_target_pid", "trc_child_pid", "trc_cpu_count", "trc_start_ns", "trc_max_stack"};  // as typed::RuntimeConstant
+// As typed::RuntimeConstant.
+constexpr const char* kConstantNames[] = {"trc_target_pid", "trc_child_pid", "trc_cpu_count", "trc_start_ns", "trc_max_stack", "trc_pid_namespace_device", "trc_pid_namespace_inode"};
+static_assert(std::size(kConstantNames) == static_cast<std::size_t>(lang::kLastRuntimeConstant) + 1);
 
 void keep_operands(llvm::NamedMDNode& list, const std::function<bool(llvm::MDNode*)>& wanted) {
   llvm::SmallVector<llvm::MDNode*, 8> kept;
@@ -55,9 +58,9 @@ llvm::GlobalVariable* ModuleEmitter::constant(typed::RuntimeConstant which) {
   llvm::GlobalVariable*& symbol = constants_[which];
   if (!symbol) {
     const auto index = static_cast<std::uint8_t>(which);
-    symbol = read_only(kConstantNames[index], llvm::ConstantInt::get(llvm::Type::getInt64Ty(module.getContext()), 0));
-    symbol->setLinkage(llvm::GlobalValue::ExternalLinkage);
-    debug.describe_constant(*symbol);
+    symbol = module.getGlobalVariable(kConstantNames[index]);   // the library has asked for it
+    if (!symbol) symbol = new llvm::GlobalVariable(module, llvm::Type::getInt64Ty(module.getContext()), true, llvm::GlobalValue::ExternalLinkage, nullptr, kConstantNames[index]);
+    fill_in_later(*symbol);
     image.constants.push_back({index, kConstantNames[index], 0});  // the offset is read from the object
   }
   return symbol;
@@ -139,20 +142,29 @@ Result<> ModuleEmitter::link_library() {
   keep_operands(*module.getNamedMetadata("llvm.dbg.cu"), [&](llvm::MDNode* unit) { return units.count(unit) != 0; });
   keep_operands(*module.getModuleFlagsMetadata(),
                 [](llvm::MDNode* flag) { return llvm::cast<llvm::MDString>(flag->getOperand(1))->getString() != "Dwarf Version"; });
-  define_kernel_fields();
+  define_library_constants();
   return {};
 }
 
-/// The fields that the linked functions ask for, as read-only data for the runner to fill in.
-void ModuleEmitter::define_kernel_fields() {
+/// Makes it a number in read-only data that the runner fills in before loading.
+void ModuleEmitter::fill_in_later(llvm::GlobalVariable& number) {
+  number.setInitializer(llvm::ConstantInt::get(number.getValueType(), 0));
+  number.setConstant(true);
+  number.setSection(".rodata");
+  number.setAlignment(llvm::Align(8));
+  debug.describe_constant(number);
+}
+
+/// The numbers that the linked functions ask for.
+void ModuleEmitter::define_library_constants() {
+  for (std::size_t i = 0; i < std::size(kConstantNames); ++i) {
+    const llvm::GlobalVariable* declared = module.getGlobalVariable(kConstantNames[i]);
+    if (declared && declared->isDeclaration() && !declared->use_empty()) constant(static_cast<typed::RuntimeConstant>(i));
+  }
   for (const KernelField& field : kKernelFields) {
     llvm::GlobalVariable* declared = module.getGlobalVariable(field.symbol, true);
     if (!declared || declared->use_empty()) continue;
-    declared->setInitializer(llvm::ConstantInt::get(declared->getValueType(), 0));
-    declared->setConstant(true);
-    declared->setSection(".rodata");
-    declared->setAlignment(llvm::Align(8));
-    debug.describe_constant(*declared);
+    fill_in_later(*declared);
     image.kernel_fields.push_back({field.symbol, field.member, 0});  // the offset is read from the object
   }
   debug.finish();   // again, for these

@@ -71,8 +71,9 @@ class ModuleEmitter {
   void add_user_map(const typed::Map& map);
   llvm::GlobalVariable* declare_map(const std::string& name);
   llvm::GlobalVariable* add_internal_map(image::MapEntry entry);
-  void define_kernel_fields();
   llvm::GlobalVariable* add_number(const std::string& name, std::uint64_t value);
+  void define_library_constants();
+  void fill_in_later(llvm::GlobalVariable& number);
   llvm::GlobalVariable* read_only(const std::string& name, llvm::Constant* value);
 
   std::deque<image::MapEntry> maps_;                 // becomes image.maps; what map_entry() gave stays valid

@@ -129,7 +129,7 @@ Result<> validate(const ProgramImage& image) {
   }
   for (const lang::EventSchema& event : image.events) TRC_CHECK(validate(event, image));
   for (const RuntimeConstantEntry& constant : image.constants) {
-    if (constant.which > static_cast<std::uint8_t>(lang::RuntimeConstant::MaxStack)) return wrong("an unknown run-time constant");
+    if (constant.which > static_cast<std::uint8_t>(lang::kLastRuntimeConstant)) return wrong("an unknown run-time constant");
     if (!fits(constant.offset, 8, image.object.size())) return wrong("a run-time constant outside the object");
   }
   for (const KernelFieldEntry& field : image.kernel_fields) {

@@ -12,6 +12,10 @@ enum class RuntimeConstant : std::uint8_t {
   CpuCount,    ///< possible CPUs
   StartNs,     ///< boot clock at start, for elapsed
   MaxStack,    ///< kernel.perf_event_max_stack: frames that the kernel's helpers give at most
+  PidNamespaceDevice,  ///< of trc's own pid namespace, as stat(2) has it; both 0 in the first one, whose numbers the kernel uses itself
+  PidNamespaceInode,
 };
+
+inline constexpr RuntimeConstant kLastRuntimeConstant = RuntimeConstant::PidNamespaceInode;
 
 }  // namespace trc::lang

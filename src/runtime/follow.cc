@@ -1,12 +1,12 @@
 #include "runtime/follow.h"
 
 #include <signal.h>
-#include <sys/stat.h>
 
 #include <cstring>
 #include <string>
 
 #include "kernel/bpf_link.h"
+#include "kernel/pid_namespace.h"
 
 extern const char trc_follow_object[];
 extern const char trc_follow_object_end[];
@@ -15,7 +15,6 @@ namespace trc::runtime {
 namespace {
 
 constexpr std::size_t kRingBytes = 65536;                 // as in follow.bpf.c
-constexpr std::uint64_t kFirstPidNamespace = 0xEFFFFFFC;  // its inode number is fixed in the kernel
 
 template <class T>
 std::string_view as_bytes(const T& value) {
@@ -24,9 +23,7 @@ std::string_view as_bytes(const T& value) {
 
 /// Where the constants of follow.bpf.c lie: in the order they are defined in.
 Result<> set_namespace(kernel::BpfObject& object) {
-  struct stat info {};
-  if (::stat("/proc/self/ns/pid", &info) != 0 || info.st_ino == kFirstPidNamespace) return {};
-  const std::uint64_t device = info.st_dev, inode = info.st_ino;
+  const auto [device, inode] = kernel::own_pid_namespace();
   TRC_CHECK(object.set_data(".rodata", 0, as_bytes(device)));
   return object.set_data(".rodata", sizeof device, as_bytes(inode));
 }

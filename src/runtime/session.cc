@@ -16,6 +16,7 @@
 #include <cstring>
 #include <optional>
 
+#include "kernel/pid_namespace.h"
 #include "runtime/actions.h"
 #include "runtime/attacher.h"
 #include "runtime/decode.h"
@@ -167,6 +168,8 @@ std::vector<std::uint64_t> Session::constants() const {
       case lang::RuntimeConstant::CpuCount: values.push_back(facts_.possible_cpus()); break;
       case lang::RuntimeConstant::StartNs: values.push_back(boot_clock_ns()); break;
       case lang::RuntimeConstant::MaxStack: values.push_back(facts_.max_kernel_stack()); break;
+      case lang::RuntimeConstant::PidNamespaceDevice: values.push_back(kernel::own_pid_namespace().device); break;
+      case lang::RuntimeConstant::PidNamespaceInode: values.push_back(kernel::own_pid_namespace().inode); break;
       default: values.push_back(0);   // an image may hold any number here
     }
   }

@@ -49,6 +49,8 @@ static void *(*const bpf_task_pt_regs)(void *task) = (void *)175;
 static s64 (*const bpf_loop)(u32 times, void *callback, void *context, u64 flags) = (void *)181;
 #endif
 
+u64 trc_pid_tgid(void);   // process.bpf.c
+
 /// Keeps the compiler from deducing a range that the verifier would have to see checked.
 #define TRC_OPAQUE(value) asm volatile("" : "+r"(value))
 

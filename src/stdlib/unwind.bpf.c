@@ -165,7 +165,7 @@ TRC_LOCAL void find_file(struct trc_walk *walk, u64 start, u64 end) {
   record->key = walk->key;
   record->start = start;
   record->end = end;
-  record->tgid = bpf_get_current_pid_tgid() >> 32;
+  record->tgid = trc_pid_tgid() >> 32;
   record->reserved = 0;
   bpf_ringbuf_submit(record, 0);
 }
@@ -453,7 +453,7 @@ TRC_LOCAL u64 walk_stack(struct trc_stack_name *name, u32 program, u32 limit, u3
     walk->exact = walk->registers_known = 1;
     walk->end = TRC_STACK_Limit;
     trc_hash_begin(&walk->hash_a, &walk->hash_b);
-    walk->record.tgid = bpf_get_current_pid_tgid() >> 32;
+    walk->record.tgid = trc_pid_tgid() >> 32;
     mix(walk, walk->record.tgid);   // so that what is said about the process and the time holds for all stacks of the name
     struct walk_context context = {walk};
     bpf_loop(limit + 1, tables ? (void *)walk_frame_by_tables : (void *)walk_frame_by_pointers, &context, 0);

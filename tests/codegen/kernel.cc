@@ -12,6 +12,7 @@
 #include "kernel/btf.h"
 #include "lang/aggregates.h"
 #include "stdlib/unwind_abi.h"
+#include "kernel/pid_namespace.h"
 
 namespace trc::test {
 namespace {
@@ -82,6 +83,8 @@ Loaded::Loaded(const typed::TypedProgram& program) {
         case typed::RuntimeConstant::CpuCount: number = static_cast<std::uint64_t>(libbpf_num_possible_cpus()); break;
         case typed::RuntimeConstant::StartNs: number = 1; break;
         case typed::RuntimeConstant::MaxStack: number = 127; break;
+        case typed::RuntimeConstant::PidNamespaceDevice: number = kernel::own_pid_namespace().device; break;
+        case typed::RuntimeConstant::PidNamespaceInode: number = kernel::own_pid_namespace().inode; break;
       }
       EXPECT_LE(constant.offset + 8, size);
       std::memcpy(data + constant.offset, &number, 8);

@@ -18,7 +18,6 @@ using typed::ValuePtr;
 namespace {
 
 constexpr std::uint64_t kMaxUnroll = 100;
-constexpr int kGetCurrentPidTgid = 14;
 
 /// Values that are computed for what they do; dropping what they return is no mistake.
 bool acts(const typed::Value& value) {
@@ -58,7 +57,7 @@ void BodyLowering::add_pid_filter(Statements& out) const {
   if (!plan_.filters_pid) return;
   const Span span = plan_.probe->span;
   const Type wide = lang::make_uint64();
-  ValuePtr pid = typed::make_binary(typed::BinaryOp::ShiftRightLogical, wide, span, typed::make_helper_call(kGetCurrentPidTgid, span),
+  ValuePtr pid = typed::make_binary(typed::BinaryOp::ShiftRightLogical, wide, span, typed::make(wide, span, typed::CallStdlib{"trc_pid_tgid", {}}),
                                     typed::make_constant(wide, span, 32));
   ValuePtr target = typed::make(wide, span, typed::Runtime{typed::RuntimeConstant::TargetPid});
   ValuePtr differs = typed::make_binary(typed::BinaryOp::NotEqual, lang::make_bool(), span, std::move(pid), std::move(target));
