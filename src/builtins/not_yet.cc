@@ -33,7 +33,7 @@ constexpr BuiltinSpec missing_form(std::string_view name) {
 }
 
 constexpr BuiltinSpec kRows[] = {
-    missing_form("pid"), missing_form("tid"), missing_form("comm"),
+    missing_form("comm"),
     missing("assert"), missing("assert_str"), missing("bswap"), missing("cat"), missing("cgroup_path"), missing("cgroupid"),
     missing("container_of"), missing("debugf"), missing("default_str_length"), missing("dw_ustack", BuiltinForm::Value), missing("errorf"),
     missing("fail"), missing("find"), missing("getopt"), missing("is_array"), missing("is_err"), missing("is_integer"), missing("is_literal"),

@@ -18,7 +18,7 @@ TEST(Program, PrintfAndExit) {
             "event 1 Exit (uint64) size=16\n"
             "program probe_0 test-run\n"
             "  probe 0 begin\n"
-            "  emit 0 (convert(shift-right-logical(helper-14():uint64, 32:uint64):uint64):uint32, comm:string[16])\n"
+            "  emit 0 (convert(shift-right-logical(trc_pid_tgid():uint64, 32:uint64):uint64):uint32, comm:string[16])\n"
             "  emit 1 (0:uint64)\n"
             "  return\n");
 }
