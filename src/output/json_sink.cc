@@ -159,6 +159,14 @@ class JsonSink final : public Sink {
     });
   }
 
+  void truncated_stacks(const TruncatedStacks& truncated) override {
+    line("truncated_stacks", [&](JsonWriter& json) {
+      json.key("data").begin_object().key("probe").string(truncated.probe).key("stacks").number(truncated.stacks).key("reasons").begin_object();
+      for (const auto& [reason, count] : truncated.reasons) json.key(reason).number(count);
+      json.end_object().end_object();
+    });
+  }
+
   void error(const Origin& at, std::string_view what, std::string_view helper, std::int64_t code) override {
     const Place place = parse_position(at.position);
     line(helper.empty() ? "runtime_error" : "helper_error", [&](JsonWriter& json) {

@@ -20,6 +20,13 @@ enum class Buffering : std::uint8_t { Line, Full, None };
 /// Where an error or warning of a run came from; rendered position and source line, empty when unknown.
 struct Origin { std::string position, source_line, underline; };
 
+/// Stacks of one probe.
+struct TruncatedStacks {
+  std::string probe;
+  std::uint64_t stacks = 0;                                       ///< all that were taken
+  std::vector<std::pair<std::string, std::uint64_t>> reasons;     ///< why some are cut, and how many for that reason
+};
+
 class Sink {
  public:
   virtual ~Sink() = default;
@@ -31,6 +38,8 @@ class Sink {
   virtual void time(std::string_view text) = 0;
   virtual void join(std::string_view text) = 0;                 ///< without the newline
   virtual void lost(std::uint64_t events) = 0;                  ///< one detected batch
+  /// Some of a probe's stacks do not end where stacks end; for programs, people are told on standard error.
+  virtual void truncated_stacks(const TruncatedStacks& stacks) { (void)stacks; }
   virtual void error(const Origin& at, std::string_view message, std::string_view helper, std::int64_t code) = 0;  ///< helper may be empty
   virtual void end_of_run() = 0;                                ///< before the maps at exit: the two newlines in text mode
   virtual void flush() = 0;                                     ///< the ring is drained, or the run ends

@@ -5,9 +5,28 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "runtime/stack_text.h"
 
 namespace trc::runtime {
 namespace {
+
+/// What can be done about stacks that end so.
+const char* way_out(std::uint16_t end) {
+  switch (static_cast<trc_stack_end>(end)) {
+    case TRC_STACK_Limit: return "give a limit of your own: ustack(16384)";
+    case TRC_STACK_NotLoaded: return "--stop-on-map holds a process until the table of a new file is there";
+    case TRC_STACK_NoRule: return "such code has to be built with frame pointers (-fno-omit-frame-pointer), generated code to be run with them";
+    case TRC_STACK_NoScratch: return "too many threads took stacks at once";
+    case TRC_STACK_KernelLimit: return "raise it: sysctl kernel.perf_event_max_stack=1024";
+    case TRC_STACK_NoMapping:
+    case TRC_STACK_Unreadable:
+    case TRC_STACK_Unsupported:
+    case TRC_STACK_Root:
+    case TRC_STACK_Asked:
+    case TRC_STACK_ENDS: return "";
+  }
+  return "";
+}
 
 std::uint64_t lost_events(const image::LossCounters& counters) { return counters.ring_full + counters.scratch_busy; }
 
@@ -28,16 +47,41 @@ void LossReport::look() {
   report_new();
 }
 
-void LossReport::explain(std::size_t program, std::uint64_t events, const char* cause, const std::string& hint) {
-  if (events == 0) return;
-  std::string probe = image_.programs[program].name;
+/// Of the first probe of a program.
+std::string LossReport::name_of(std::size_t program) const {
   for (const image::ProbeEntry& entry : image_.probes) {
-    if (entry.program == program) {
-      probe = entry.text;
-      break;
-    }
+    if (entry.program == program) return entry.text;
   }
-  messages_.warn(fmt::format("{}: {} {}", probe, with_thousands(events), cause), hint);
+  return image_.programs[program].name;
+}
+
+void LossReport::explain(std::size_t program, std::uint64_t events, const char* cause, const std::string& hint) {
+  if (events != 0) messages_.warn(fmt::format("{}: {} {}", name_of(program), with_thousands(events), cause), hint);
+}
+
+void LossReport::summarize_stacks() {
+  const auto ends = engine_.stack_ends();
+  for (std::size_t program = 0; program < ends.size() && program < image_.programs.size(); ++program) {
+    output::TruncatedStacks truncated{.probe = name_of(program), .stacks = 0, .reasons = {}};
+    std::uint64_t cut = 0, most = 0;
+    const char* hint = "";
+    std::string list;
+    for (std::uint16_t end = 0; end < ends[program].size(); ++end) {
+      const std::uint64_t count = ends[program][end];
+      truncated.stacks += count;
+      const std::string why(why_truncated(end));
+      if (why.empty() || count == 0) continue;
+      cut += count;
+      truncated.reasons.emplace_back(why, count);
+      list += fmt::format("{}{}, {}", list.empty() ? "" : "; ", why, with_thousands(count));
+      if (count <= most) continue;
+      most = count;
+      hint = way_out(end);
+    }
+    if (cut == 0) continue;
+    sink_.truncated_stacks(truncated);
+    messages_.warn(fmt::format("{}: {} of {} stacks are cut: {}", truncated.probe, with_thousands(cut), with_thousands(truncated.stacks), list), hint);
+  }
 }
 
 /// Keyed maps of the script that hold as many entries as they may.
@@ -70,6 +114,7 @@ void LossReport::summarize() {
     explain(program, lost.contended, "changes were given up because others changed the same value at that moment", "give each CPU or thread its own key");
     explain(program, lost.helper_failed, "kernel helper calls failed", messages_.verbose() ? "" : "-k shows where");
   }
+  summarize_stacks();
   if (unread_ != 0) messages_.warn(fmt::format("{} events were still waiting when the run had to end", with_thousands(unread_)));
   const std::vector<std::uint64_t> missed = engine_.missed_runs();
   for (std::size_t program = 0; program < missed.size() && program < image_.programs.size(); ++program) {

@@ -27,6 +27,8 @@ class LossReport {
 
  private:
   void report_new();
+  void summarize_stacks();
+  std::string name_of(std::size_t program) const;
   void explain(std::size_t program, std::uint64_t events, const char* cause, const std::string& hint);
   std::vector<std::string> full_maps();
 

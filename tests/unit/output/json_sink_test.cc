@@ -41,13 +41,15 @@ TEST(JsonSink, TextLines) {
   out->time("01\n");
   out->join("a b");
   out->lost(3);
+  out->truncated_stacks({.probe = "uprobe:a:f", .stacks = 9, .reasons = {{"limit of frames reached", 2}}});
   out->end_of_run();
   EXPECT_EQ(checked(out),
             "{\"type\": \"attached_probes\", \"count\": 1, \"data\": {\"probes\": 1}}\n"
             "{\"type\": \"printf\", \"data\": \"a 5\\n\"}\n"
             "{\"type\": \"time\", \"data\": \"01\\n\"}\n"
             "{\"type\": \"join\", \"data\": \"a b\"}\n"
-            "{\"type\": \"lost_events\", \"count\": 3, \"data\": {\"events\": 3}}\n");
+            "{\"type\": \"lost_events\", \"count\": 3, \"data\": {\"events\": 3}}\n"
+            "{\"type\": \"truncated_stacks\", \"data\": {\"probe\": \"uprobe:a:f\", \"stacks\": 9, \"reasons\": {\"limit of frames reached\": 2}}}\n");
   EXPECT_EQ(out.messages(), "");
 }
 

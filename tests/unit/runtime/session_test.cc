@@ -57,6 +57,7 @@ class FakeEngine : public Engine {
   std::string fails_to_attach;
   bool can_freeze = true;
   std::vector<image::LossCounters> lost;
+  std::vector<std::array<std::uint64_t, TRC_STACK_ENDS>> ends;
   std::function<void()> on_attach;
 
   Result<> load(const image::ProgramImage& image, const std::vector<std::uint64_t>& constants) override {
@@ -107,6 +108,7 @@ class FakeEngine : public Engine {
     return {};
   }
   std::vector<image::LossCounters> losses() override { return lost; }
+  std::vector<std::array<std::uint64_t, TRC_STACK_ENDS>> stack_ends() override { return ends; }
 
   std::vector<std::uint64_t> constants_seen;
 
@@ -136,6 +138,10 @@ struct FakeSink : output::Sink {
   void lost(std::uint64_t events) override { log.push_back("lost " + std::to_string(events)); }
   void error(const output::Origin& at, std::string_view message, std::string_view helper, std::int64_t code) override {
     log.push_back("error " + at.position + "|" + at.source_line + "|" + at.underline + "|" + std::string(message) + "|" + std::string(helper) + "|" + std::to_string(code));
+  }
+  void truncated_stacks(const output::TruncatedStacks& truncated) override {
+    log.push_back("truncated " + truncated.probe + " of " + std::to_string(truncated.stacks));
+    for (const auto& [reason, count] : truncated.reasons) log.back() += ", " + reason + " " + std::to_string(count);
   }
   void end_of_run() override { log.push_back("end_of_run"); }
   void flush() override {}
@@ -226,6 +232,26 @@ TEST_F(SessionTest, StacksAreKeptAfterExit) {
   std::memcpy(engine_.contents[0].front().values.data(), name, sizeof name);
   EXPECT_EQ(run().value(), 0);
   EXPECT_THAT(log_, ElementsAre("load", "run begin", "attached 1", "end_of_run", "map @A=6", "map @s=\nabc\n", "finish"));
+}
+
+TEST_F(SessionTest, StacksThatAreCutAreTold) {
+  probe("begin", "begin");
+  probe("end", "end");
+  options_.quiet = false;
+  engine_.ends.resize(2);
+  engine_.ends[0] = {};
+  engine_.ends[0][TRC_STACK_Root] = 5;
+  engine_.ends[0][TRC_STACK_Asked] = 1;   // cut because the script said so: nothing to tell
+  engine_.ends[1] = {};
+  engine_.ends[1][TRC_STACK_Root] = 5000;
+  engine_.ends[1][TRC_STACK_NoRule] = 1;
+  engine_.ends[1][TRC_STACK_KernelLimit] = 2;
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run().value(), 0);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              AllOf(HasSubstr("end: 3 of 5,003 stacks are cut: code without unwind information or frame pointer, 1; kernel.perf_event_max_stack reached, 2"),
+                    HasSubstr("sysctl kernel.perf_event_max_stack=1024"), Not(HasSubstr("begin:"))));
+  EXPECT_THAT(log_, Contains("truncated end of 5003, code without unwind information or frame pointer 1, kernel.perf_event_max_stack reached 2"));
 }
 
 TEST_F(SessionTest, ExitInBeginAttachesNothing) {
