@@ -352,6 +352,8 @@ TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule) {
       cfa = register_value(walk, TRC_UW_RULE_ADD(rule)) + offset;
       break;
     case TRC_UW_NONE:
+      // Above where the first instruction of the program found its stack there are arguments, no frames. The dynamic loader's _start comes here.
+      if (walk->sp == kernel_word(walk->mm + trc_at_mm_start_stack)) return ends(walk, TRC_STACK_Root);
       if (walk->flags & TRC_WALK_TABLES_ONLY) return ends(walk, TRC_STACK_NoRule);
       if (walk->flags & TRC_WALK_ENTRY && walk->count == 1) {   // nothing was pushed yet
         cfa = walk->sp + 8;
