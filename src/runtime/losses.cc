@@ -15,7 +15,7 @@ const char* way_out(std::uint16_t end) {
   switch (static_cast<trc_stack_end>(end)) {
     case TRC_STACK_Limit: return "give a limit of your own: ustack(16384)";
     case TRC_STACK_NotLoaded: return "--stop-on-map holds a process until the table of a new file is there";
-    case TRC_STACK_NoRule: return "such code has to be built with frame pointers (-fno-omit-frame-pointer), generated code to be run with them";
+    case TRC_STACK_NoRule: return "generated code needs frame pointers, compiled code those or unwind tables (stack_unwind = fp uses no tables)";
     case TRC_STACK_NoScratch: return "too many threads took stacks at once";
     case TRC_STACK_KernelLimit: return "raise it: sysctl kernel.perf_event_max_stack=1024";
     case TRC_STACK_NoMapping:

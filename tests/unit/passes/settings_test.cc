@@ -28,6 +28,23 @@ TEST(Settings, TheEnvironmentBeatsTheBlockAndOurNameBeatsTheOlderOne) {
   EXPECT_EQ(settings_of("config = { max_strlen = 5 }", {{"BPFTRACE_MAX_STRLEN", "6"}, {"TRC_MAX_STRLEN", "7"}}).max_strlen, 7u);
 }
 
+TEST(Settings, HowStacksAreWalked) {
+  const std::string script = "begin { print(len(ustack)); print(len(ustack(fp))); print(len(ustack(dwarf, 5))); }";
+  const auto walked_by = [&](const std::string& block, const std::map<std::string, std::string>& environment = {}) {
+    const Outcome outcome = analyse_text(block + script, {}, environment);
+    EXPECT_TRUE(outcome.analysis.has_value()) << outcome.messages();
+    return outcome.analysis ? outcome.analysis->program.unwinding : typed::Unwinding::Setting;
+  };
+  EXPECT_EQ(walked_by(""), typed::Unwinding::Auto);
+  EXPECT_EQ(walked_by("config = { stack_unwind = fp }"), typed::Unwinding::FramePointers);
+  EXPECT_EQ(walked_by("config = { stack_unwind = dwarf }"), typed::Unwinding::Tables);
+  EXPECT_EQ(walked_by("config = { stack_unwind = fp }", {{"TRC_STACK_UNWIND", "auto"}}), typed::Unwinding::Auto);
+  EXPECT_EQ(complaints("config = { stack_unwind = orc } begin { print(1); }"),
+            "invalid-config: invalid value for stack_unwind: 'orc', expected auto, fp or dwarf\n");
+  EXPECT_NE(complaints("begin { print(ustack(fp, dwarf)); }"), "");
+  EXPECT_NE(complaints("begin { print(kstack(fp)); }"), "");
+}
+
 TEST(Settings, ABadVariableIsNamed) {
   EXPECT_EQ(analyse_text("begin { print(1); }", {}, {{"TRC_MAX_STRLEN", "many"}}).messages(),
             "invalid-config: invalid value for environment variable TRC_MAX_STRLEN: 'many', expected a number from 1 to 65535\n");
