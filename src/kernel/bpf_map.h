@@ -49,6 +49,8 @@ class MappedArray {
 
   int fd() const { return fd_.get(); }
   std::span<std::byte> bytes() const { return {memory_, size_}; }
+  /// Keeps only the memory: enough for a map that the kernel holds on to by itself, as an element of another one.
+  void close_descriptor() { fd_.reset(); }
 
  private:
   MappedArray() = default;

@@ -6,14 +6,15 @@
 #include <algorithm>
 #include <cstring>
 #include <span>
+#include <vector>
 
 namespace trc::runtime {
 namespace {
 
 constexpr std::uint32_t kPageBytes = 1U << TRC_UW_PAGE_SHIFT;
 constexpr std::uint32_t kChunkRows = TRC_UW_BLOCK_ROWS * TRC_UW_CHUNK_BLOCKS;
-constexpr std::uint32_t kChunksAtOnce = 4;         // one wait for the kernel, 1 MiB each
-constexpr std::uint32_t kRoomAhead = kChunkRows;   // rows that should be free before they are needed
+constexpr std::uint32_t kChunksAtOnce = 4;             // one wait for the kernel, 1 MiB each
+constexpr std::uint64_t kRoomAhead = 2 * kChunkRows;   // rows that should be free before they are needed
 /// Stands for every rule that finds no number any more.
 constexpr std::uint32_t kOtherNumber = 1;
 
@@ -50,7 +51,7 @@ Result<std::unique_ptr<UnwindMaps>> UnwindMaps::create() {
 
 UnwindMaps::UnwindMaps(Fd files, kernel::MappedArray pages, kernel::MappedArray rules, kernel::MappedArray first_chunk, Fd chunks)
     : files_(std::move(files)), pages_(std::move(pages)), rules_(std::move(rules)), outer_(std::move(chunks)) {
-  chunks_.emplace_back(std::move(first_chunk));
+  chunks_.push_back(std::move(first_chunk));
   number_rules({TRC_UW_NONE, TRC_UW_RULE(TRC_UW_OTHER, 0, 0, 0, 0)});
 }
 
@@ -59,6 +60,7 @@ std::vector<UnwindMaps::Named> UnwindMaps::maps() const {
 }
 
 UnwindMaps::Usage UnwindMaps::usage() const {
+  const std::lock_guard lock(mutex_);
   return {next_page_, next_row_, static_cast<std::uint32_t>(rule_numbers_.size()), static_cast<std::uint32_t>(chunks_.size())};
 }
 
@@ -90,9 +92,7 @@ Result<> UnwindMaps::insert(const trc_uw_file_key& file, const symbols::UnwindTa
 Result<> UnwindMaps::fill(const symbols::UnwindTable& table, trc_uw_file& file) {
   const auto page_of = [](const symbols::UnwindRow& row) { return static_cast<std::uint64_t>(row.offset) >> TRC_UW_PAGE_SHIFT; };
   const std::uint64_t first = page_of(table.rows.front()), count = page_of(table.rows.back()) - first + 1;
-  if (count > TRC_UW_MAX_PAGES - next_page_) {
-    return Error(fmt::format("the unwind tables of this run are full: {} MiB of code have one", (std::uint64_t{next_page_} << TRC_UW_PAGE_SHIFT) >> 20));
-  }
+  TRC_TRY(page_base, take_pages(count));
   const std::vector<std::uint32_t> numbers = number_rules(table.rules);
   std::uint32_t in_force = 0;    // TRC_UW_NONE
   std::vector<std::uint32_t> rows;
@@ -110,15 +110,15 @@ Result<> UnwindMaps::fill(const symbols::UnwindTable& table, trc_uw_file& file) 
       TRC_TRY(place, place_rows(rows));
       entry = {.first = place, .count = static_cast<unsigned>(rows.size())};
     }
-    store(pages_, next_page_ + (page - first), entry);
+    store(pages_, page_base + (page - first), entry);
   }
-  file = {.first_page = static_cast<unsigned>(first), .pages = static_cast<unsigned>(count), .page_base = next_page_, .state = TRC_UW_FILE_READY};
-  next_page_ += static_cast<std::uint32_t>(count);
+  file = {.first_page = static_cast<unsigned>(first), .pages = static_cast<unsigned>(count), .page_base = page_base, .state = TRC_UW_FILE_READY};
   return {};
 }
 
 /// The number of each rule in the dictionary of all files.
 std::vector<std::uint32_t> UnwindMaps::number_rules(const std::vector<std::uint64_t>& rules) {
+  const std::lock_guard lock(mutex_);
   std::vector<std::uint32_t> numbers;
   for (const std::uint64_t rule : rules) {
     const auto known = rule_numbers_.find(rule);
@@ -136,40 +136,69 @@ std::vector<std::uint32_t> UnwindMaps::number_rules(const std::vector<std::uint6
   return numbers;
 }
 
-/// Writes the rows of one page, all into one block.
+Result<std::uint32_t> UnwindMaps::take_pages(std::uint64_t count) {
+  const std::lock_guard lock(mutex_);
+  if (count > TRC_UW_MAX_PAGES - next_page_) {
+    return Error(fmt::format("the unwind tables of this run are full: {} MiB of code have one", (std::uint64_t{next_page_} << TRC_UW_PAGE_SHIFT) >> 20));
+  }
+  next_page_ += static_cast<std::uint32_t>(count);
+  return next_page_ - static_cast<std::uint32_t>(count);
+}
+
+/// Room for the rows of one page, all in one block; null if there is none.
+std::byte* UnwindMaps::take_rows(std::uint32_t count, std::uint32_t& place) {
+  const std::lock_guard lock(mutex_);
+  place = next_row_;
+  const std::uint32_t left = TRC_UW_BLOCK_ROWS - place % TRC_UW_BLOCK_ROWS;
+  if (count > left) place += left;   // a page has 4096 bytes, so it has no more rows than a block
+  if (place / kChunkRows >= usable_chunks_) return nullptr;
+  next_row_ = place + count;
+  return &chunks_[place / kChunkRows].bytes()[std::size_t{place % kChunkRows} * sizeof(std::uint32_t)];
+}
+
 Result<std::uint32_t> UnwindMaps::place_rows(const std::vector<std::uint32_t>& rows) {
-  const auto count = static_cast<std::uint32_t>(rows.size());   // a page has 4096 bytes, so there are no more
-  const std::uint32_t left = TRC_UW_BLOCK_ROWS - next_row_ % TRC_UW_BLOCK_ROWS;
-  if (count > left) next_row_ += left;
-  const std::uint32_t chunk = next_row_ / kChunkRows;
-  if (!first_chunk_is_in_ || chunk >= chunks_.size()) TRC_CHECK(add_chunks(kChunksAtOnce));
-  if (chunk > 0) chunks_[chunk - 1].reset();
-  const std::uint32_t place = next_row_;
-  std::memcpy(&chunks_[chunk]->bytes()[std::size_t{place % kChunkRows} * sizeof rows[0]], rows.data(), count * sizeof rows[0]);
-  next_row_ += count;
+  std::uint32_t place = 0;
+  std::byte* memory = nullptr;
+  while ((memory = take_rows(static_cast<std::uint32_t>(rows.size()), place)) == nullptr) TRC_CHECK(add_chunks(place / kChunkRows + 1));
+  std::memcpy(memory, rows.data(), rows.size() * sizeof rows[0]);
   return place;
 }
 
-Result<> UnwindMaps::add_chunks(std::uint32_t count) {
-  const auto have = static_cast<std::uint32_t>(chunks_.size());
-  if (have >= TRC_UW_MAX_CHUNKS) return Error(fmt::format("the unwind tables of this run are full: {} MiB", TRC_UW_MAX_CHUNKS));
-  count = std::min(count, TRC_UW_MAX_CHUNKS - have);
-  const std::uint32_t first = first_chunk_is_in_ ? have : 0;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    TRC_TRY(chunk, make_chunk());
-    chunks_.emplace_back(std::move(chunk));
-  }
+/// Until at least `needed` chunks can be used.
+Result<> UnwindMaps::add_chunks(std::uint32_t needed) {
+  const std::lock_guard growing(growing_);
+  std::uint32_t have = 0;
   std::vector<int> maps;
-  for (std::size_t i = first; i < chunks_.size(); ++i) maps.push_back(chunks_[i]->fd());
-  TRC_CHECK(kernel::put_maps(outer_.get(), first, maps));
-  first_chunk_is_in_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    have = usable_chunks_;
+    for (std::size_t i = have; i < chunks_.size(); ++i) maps.push_back(chunks_[i].fd());   // the first one
+  }
+  if (have >= needed) return {};   // another thread was faster
+  if (needed > TRC_UW_MAX_CHUNKS) return Error(fmt::format("the unwind tables of this run are full: {} MiB", TRC_UW_MAX_CHUNKS));
+  const std::uint32_t wanted = std::min<std::uint32_t>(have + kChunksAtOnce, TRC_UW_MAX_CHUNKS);
+  std::vector<kernel::MappedArray> made;
+  while (have + maps.size() < wanted) {
+    TRC_TRY(chunk, make_chunk());
+    maps.push_back(chunk.fd());
+    made.push_back(std::move(chunk));
+  }
+  TRC_CHECK(kernel::put_maps(outer_.get(), have, maps));
+  const std::lock_guard lock(mutex_);
+  for (kernel::MappedArray& chunk : made) chunks_.push_back(std::move(chunk));
+  for (std::size_t i = have; i < chunks_.size(); ++i) chunks_[i].close_descriptor();
+  usable_chunks_ = static_cast<std::uint32_t>(chunks_.size());
   return {};
 }
 
 Result<> UnwindMaps::make_room() {
-  const std::uint64_t free_rows = std::uint64_t{chunks_.size()} * kChunkRows - next_row_;
-  if (first_chunk_is_in_ && (free_rows >= kRoomAhead || chunks_.size() >= TRC_UW_MAX_CHUNKS)) return {};
-  return add_chunks(first_chunk_is_in_ ? kChunksAtOnce : kChunksAtOnce - 1);
+  std::uint32_t have = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    have = usable_chunks_;
+    if (std::uint64_t{have} * kChunkRows >= next_row_ + kRoomAhead || have == TRC_UW_MAX_CHUNKS) return {};
+  }
+  return add_chunks(have + 1);
 }
 
 }  // namespace trc::runtime

@@ -1,8 +1,10 @@
-// The kernel's side of the unwind tables: the four maps that stdlib/unwind_abi.h describes, made and filled here. One thread at a time.
+// The kernel's side of the unwind tables: the four maps that stdlib/unwind_abi.h describes, made and filled here. For any number of threads.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -31,7 +33,8 @@ class UnwindMaps {
   Result<> forget(const trc_uw_file_key& file);
   std::optional<trc_uw_file> find(const trc_uw_file_key& file) const;
 
-  /// Makes room ahead of need if little is left. A new chunk takes the kernel 10 to 40 ms, which an insertion would have to wait for.
+  /// Makes room ahead of need if little is left. A new chunk takes the kernel 10 to 40 ms, which an insertion would have to wait for;
+  /// others go on meanwhile.
   Result<> make_room();
 
   struct Usage { std::uint32_t pages = 0, rows = 0, rules = 0, chunks = 0; };
@@ -40,15 +43,20 @@ class UnwindMaps {
  private:
   UnwindMaps(Fd files, kernel::MappedArray pages, kernel::MappedArray rules, kernel::MappedArray first_chunk, Fd chunks);
   Result<> fill(const symbols::UnwindTable& table, trc_uw_file& file);
-  Result<> add_chunks(std::uint32_t count);
+  Result<> add_chunks(std::uint32_t needed);
   std::vector<std::uint32_t> number_rules(const std::vector<std::uint64_t>& rules);
+  Result<std::uint32_t> take_pages(std::uint64_t count);
   Result<std::uint32_t> place_rows(const std::vector<std::uint32_t>& rows);
+  std::byte* take_rows(std::uint32_t count, std::uint32_t& place);
 
   Fd files_;
   kernel::MappedArray pages_, rules_;
   Fd outer_;
-  std::vector<std::optional<kernel::MappedArray>> chunks_;   ///< our view of each; let go of when it is full
-  bool first_chunk_is_in_ = false;
+
+  std::mutex growing_;                           // held by whoever adds chunks, which takes long
+  mutable std::mutex mutex_;                     // for what follows
+  std::deque<kernel::MappedArray> chunks_;       // in the order of outer_
+  std::uint32_t usable_chunks_ = 0;              // those that programs see
   std::unordered_map<std::uint64_t, std::uint32_t> rule_numbers_;
   std::uint32_t next_page_ = 0, next_row_ = 0;
 };

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@ namespace {
 constexpr std::size_t kWatchPages = 32;        // of each CPU; a record takes about 100 bytes
 constexpr std::size_t kMostComplaints = 100;   // each file makes one at most; a fork bomb of broken files should not fill the memory
 
+constexpr int kBackgroundNice = 10;            // what is traced should not wait for it
+
 constexpr trc_uw_file_key kVdso{0, 0};
 
 Fd open_file(const std::string& path) { return Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)); }
@@ -34,18 +37,21 @@ Result<std::unique_ptr<UnwindTables>> UnwindTables::start() {
   tables->wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!tables->wake_) return Error::from_errno("create an eventfd");
   tables->urgent_ = 1;   // the vDSO
-  tables->thread_ = std::thread([raw = tables.get()] { raw->work(); });
+  tables->urgent_thread_ = std::thread([raw = tables.get()] { raw->work(); });
+  tables->background_thread_ = std::thread([raw = tables.get()] { raw->work_in_background(); });
   return tables;
 }
 
 UnwindTables::~UnwindTables() {
-  if (!thread_.joinable()) return;
+  if (!urgent_thread_.joinable()) return;
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
   wake();
-  thread_.join();
+  background_wanted_.notify_all();
+  urgent_thread_.join();
+  background_thread_.join();
 }
 
 void UnwindTables::wake() {
@@ -59,7 +65,8 @@ void UnwindTables::enqueue(Request request, Urgency urgency) {
     requests_[static_cast<std::size_t>(urgency)].push_back(std::move(request));
     if (urgency == Urgency::Now) ++urgent_;
   }
-  wake();
+  if (urgency == Urgency::Background) background_wanted_.notify_one();
+  else wake();
 }
 
 void UnwindTables::want_file(const std::string& path, Urgency urgency) { enqueue({.path = path}, urgency); }
@@ -125,7 +132,9 @@ std::uint64_t UnwindTables::not_stopped() {
 
 UnwindTables::Counts UnwindTables::counts() {
   const std::lock_guard lock(mutex_);
-  return counts_;
+  Counts counts = counts_;
+  counts.usage = maps_->usage();
+  return counts;
 }
 
 void UnwindTables::complain(std::string text) {
@@ -133,10 +142,11 @@ void UnwindTables::complain(std::string text) {
   if (complaints_.size() < kMostComplaints) complaints_.push_back(std::move(text));
 }
 
-// ---- the thread ----
+// ---- the threads ----
 
 void UnwindTables::work() {
   ::prctl(PR_SET_NAME, "trc-unwind");
+  FileKeys keys;
   load_vdso();
   done(Urgency::Now);
   while (true) {
@@ -154,23 +164,45 @@ void UnwindTables::work() {
     (void)!::read(wake_.get(), &count, sizeof count);
     Request request;
     Urgency urgency{};
-    for (look_around(); take_request(request, urgency); look_around()) {
-      handle(request, urgency);
+    for (look_around(); take_urgent(request, urgency); look_around()) {
+      handle(request, urgency, keys);
       done(urgency);
       if (request.held != 0) map_stop_->done(request.held, [this](const trc_map_stop_record& record) { want_held(record); });
     }
-    if (auto room = maps_->make_room(); !room) complain(room.error().message());
   }
 }
 
-bool UnwindTables::take_request(Request& request, Urgency& urgency) {
+void UnwindTables::work_in_background() {
+  ::prctl(PR_SET_NAME, "trc-unwind-bg");
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kBackgroundNice);
+  FileKeys keys;
+  while (true) {
+    std::optional<Request> request;
+    {
+      std::deque<Request>& requests = requests_[static_cast<std::size_t>(Urgency::Background)];
+      std::unique_lock lock(mutex_);
+      background_wanted_.wait(lock, [&] { return stop_ || room_wanted_ || !requests.empty(); });
+      if (stop_) return;
+      room_wanted_ = false;
+      if (!requests.empty()) {
+        request = std::move(requests.front());
+        requests.pop_front();
+      }
+    }
+    if (auto room = maps_->make_room(); !room) complain(room.error().message());
+    if (request) handle(*request, Urgency::Background, keys);
+  }
+}
+
+bool UnwindTables::take_urgent(Request& request, Urgency& urgency) {
   const std::lock_guard lock(mutex_);
   if (stop_) return false;
-  for (std::size_t i = 0; i < std::size(requests_); ++i) {
-    if (requests_[i].empty()) continue;
-    request = std::move(requests_[i].front());
-    requests_[i].pop_front();
-    urgency = static_cast<Urgency>(i);
+  for (const Urgency level : {Urgency::Now, Urgency::Soon}) {
+    std::deque<Request>& requests = requests_[static_cast<std::size_t>(level)];
+    if (requests.empty()) continue;
+    request = std::move(requests.front());
+    requests.pop_front();
+    urgency = level;
     return true;
   }
   return false;
@@ -178,7 +210,6 @@ bool UnwindTables::take_request(Request& request, Urgency& urgency) {
 
 void UnwindTables::done(Urgency urgency) {
   const std::lock_guard lock(mutex_);
-  counts_.usage = maps_->usage();
   if (urgency == Urgency::Now && --urgent_ == 0) urgent_done_.notify_all();
 }
 
@@ -219,9 +250,9 @@ void UnwindTables::drain_watch() {
   }
 }
 
-void UnwindTables::handle(const Request& request, Urgency urgency) {
-  if (request.path.empty() && request.end == 0) return want_mappings(request.pid, urgency, request.held != 0);
-  const auto opened = open(request);
+void UnwindTables::handle(const Request& request, Urgency urgency, FileKeys& keys) {
+  if (request.path.empty() && request.end == 0) return want_mappings(request, urgency, keys);
+  const auto opened = open(request, keys);
   if (opened) return build(*opened, request.path);
   // Gone before it could be looked at. Whoever meets the file again asks again.
   if (request.file && state_of(*request.file) == TRC_UW_FILE_ASKED) {
@@ -235,17 +266,24 @@ trc_uw_file_state UnwindTables::state_of(const trc_uw_file_key& file) const {
   return found ? static_cast<trc_uw_file_state>(found->state) : TRC_UW_FILE_ASKED;
 }
 
-void UnwindTables::want_mappings(std::uint32_t pid, Urgency urgency, bool at_once) {
-  const auto text = read_file(fmt::format("/proc/{}/maps", pid));
+/// With that identity, if one is given.
+bool UnwindTables::is_known(const trc_uw_file_key& file, const std::optional<Identity>& identity) {
+  const std::lock_guard lock(mutex_);
+  const auto known = known_.find({file.device, file.inode});
+  return known != known_.end() && (!identity || known->second == *identity);
+}
+
+void UnwindTables::want_mappings(const Request& process, Urgency urgency, FileKeys& keys) {
+  const auto text = read_file(fmt::format("/proc/{}/maps", process.pid));
   if (!text) return;
   for (const symbols::MapsLine& line : symbols::parse_maps(*text)) {
     const symbols::Mapping& mapping = line.mapping;
     if (mapping.inode == 0) continue;
     // Files that processes share would be looked at again for each of them.
-    if (urgency == Urgency::Background && known_.contains({kernel_device(mapping.device), mapping.inode})) continue;
-    const Request request{.path = line.deleted ? std::string() : mapping.path, .pid = pid, .start = mapping.start, .end = mapping.end, .file = {}};
-    if (!at_once) enqueue(request, urgency);
-    else if (const auto opened = open(request)) build(*opened, request.path);
+    if (urgency == Urgency::Background && is_known({kernel_device(mapping.device), mapping.inode}, std::nullopt)) continue;
+    const Request request{.path = line.deleted ? std::string() : mapping.path, .pid = process.pid, .start = mapping.start, .end = mapping.end, .file = {}};
+    if (process.held == 0) enqueue(request, urgency);
+    else if (const auto opened = open(request, keys)) build(*opened, request.path);
   }
 }
 
@@ -257,11 +295,11 @@ void UnwindTables::load_vdso() {
 
 /// Finds the file of a request. The mapping leads to it whatever has become of its path, but only while the process has it; the path
 /// outlives the process.
-std::optional<UnwindTables::Opened> UnwindTables::open(const Request& request) {
+std::optional<UnwindTables::Opened> UnwindTables::open(const Request& request, FileKeys& keys) {
   const auto look = [&](Fd fd) -> std::optional<Opened> {
     struct stat info {};
     if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
-    const FileKeys::Answer answer = keys_.of(fd.get(), info);
+    const FileKeys::Answer answer = keys.of(fd.get(), info);
     const bool is_another = request.file && (answer.key.device != request.file->device || answer.key.inode != request.file->inode);
     if (is_another && answer.is_certain) return std::nullopt;   // the process number was given to another
     return Opened{.fd = std::move(fd),
@@ -275,24 +313,21 @@ std::optional<UnwindTables::Opened> UnwindTables::open(const Request& request) {
 }
 
 void UnwindTables::build(const Opened& opened, const std::string& name) {
-  const std::pair key{opened.file.device, opened.file.inode};
-  const auto known = known_.find(key);
-  if (known != known_.end() && known->second == opened.identity && state_of(opened.file) != TRC_UW_FILE_ASKED) return;
-  known_[key] = opened.identity;
-  const std::string path = fmt::format("/proc/self/fd/{}", opened.fd.get());
-  const auto file = symbols::ElfReader::open(path);
+  const auto is_done = [&] { return is_known(opened.file, opened.identity) && state_of(opened.file) != TRC_UW_FILE_ASKED; };
+  if (is_done()) return;
+  const auto file = symbols::ElfReader::open(fmt::format("/proc/self/fd/{}", opened.fd.get()));
   const auto table = file ? symbols::build_unwind_table(*file) : Result<symbols::UnwindTable>(file.error());
+  if (is_done()) return;   // by the other thread
   // What is not a program for this machine, or has no tables, may still have frame pointers.
   const symbols::UnwindTable none;
   const bool is_bare = !table || table->rows.empty();
   auto inserted = maps_->insert(opened.file, is_bare ? none : *table);
+  if (!inserted) complain(fmt::format("no unwind table for {}: {}", name.empty() ? fmt::format("inode {}", opened.file.inode) : name, inserted.error().message()));
   const std::lock_guard lock(mutex_);
-  if (!inserted) ++counts_.failed;
-  else if (is_bare) ++counts_.bare;
-  else ++counts_.tables;
-  if (!inserted && complaints_.size() < kMostComplaints) {
-    complaints_.push_back(fmt::format("no unwind table for {}: {}", name.empty() ? fmt::format("inode {}", opened.file.inode) : name, inserted.error().message()));
-  }
+  known_[{opened.file.device, opened.file.inode}] = opened.identity;
+  ++(!inserted ? counts_.failed : is_bare ? counts_.bare : counts_.tables);
+  room_wanted_ = true;
+  background_wanted_.notify_one();
 }
 
 }  // namespace trc::runtime

@@ -1,5 +1,6 @@
-// The unwind tables of a run: which files have one, and a thread that makes those that are missing. Tables are kept by file, so all
-// processes share them, and a file that was replaced gets a new one.
+// The unwind tables of a run: which files have one, and threads that make those that are missing: one for what is urgent, one for what has
+// time, so that nobody waits for the tables of a huge file that others have mapped. Tables are kept by file, so all processes share them,
+// and a file that was replaced gets a new one.
 #pragma once
 
 #include <chrono>
@@ -33,9 +34,9 @@ enum class Urgency : std::uint8_t {
 
 class UnwindTables {
  public:
-  /// Makes the maps and starts the thread.
+  /// Makes the maps and starts the threads.
   static Result<std::unique_ptr<UnwindTables>> start();
-  /// Stops the thread; programs that still run keep the maps.
+  /// Stops the threads; programs that still run keep the maps.
   ~UnwindTables();
 
   std::vector<UnwindMaps::Named> maps() const { return maps_->maps(); }
@@ -89,39 +90,45 @@ class UnwindTables {
   explicit UnwindTables(std::unique_ptr<UnwindMaps> maps) : maps_(std::move(maps)) {}
   void enqueue(Request request, Urgency urgency);
   void wake();
+  void complain(std::string text);
+
+  // Of the urgent thread.
   void work();
-  bool take_request(Request& request, Urgency& urgency);
+  bool take_urgent(Request& request, Urgency& urgency);
   void done(Urgency urgency);
   void look_around();
   void drain_watch();
   void drain_stops();
   void want_held(const trc_map_stop_record& record);
-  void handle(const Request& request, Urgency urgency);
-  void want_mappings(std::uint32_t pid, Urgency urgency, bool at_once);
-  trc_uw_file_state state_of(const trc_uw_file_key& file) const;
-  void load_vdso();
-  std::optional<Opened> open(const Request& request);
-  void build(const Opened& opened, const std::string& name);
-  void complain(std::string text);
 
-  std::unique_ptr<UnwindMaps> maps_;             // of the thread, but for maps()
-  std::map<std::pair<std::uint64_t, std::uint64_t>, Identity> known_;   // of the thread: device, inode
-  FileKeys keys_;                                // of the thread
-  std::vector<std::byte> bytes_;                 // of the thread, kept for its memory
+  void work_in_background();
+
+  // Of both.
+  void handle(const Request& request, Urgency urgency, FileKeys& keys);
+  void want_mappings(const Request& process, Urgency urgency, FileKeys& keys);
+  void load_vdso();
+  std::optional<Opened> open(const Request& request, FileKeys& keys);
+  void build(const Opened& opened, const std::string& name);
+  trc_uw_file_state state_of(const trc_uw_file_key& file) const;
+  bool is_known(const trc_uw_file_key& file, const std::optional<Identity>& identity);
+
+  std::unique_ptr<UnwindMaps> maps_;
+  std::vector<std::byte> bytes_;                 // of the urgent thread, kept for its memory
 
   std::mutex mutex_;                             // for what follows
   std::deque<Request> requests_[3];              // by urgency
   std::size_t urgent_ = 0;                       // those of Urgency::Now that are not done
-  std::condition_variable urgent_done_;
+  std::condition_variable urgent_done_, background_wanted_;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, Identity> known_;   // device, inode
   std::vector<std::unique_ptr<kernel::PerfBuffer>> watch_;
-  std::unique_ptr<MapStop> map_stop_;            // set once, then of the thread
+  std::unique_ptr<MapStop> map_stop_;            // set once, then of the urgent thread
   std::uint32_t only_pid_ = 0;                   // of the records of watch_; 0: all
   std::vector<std::string> complaints_;
   Counts counts_;
-  bool stop_ = false;
+  bool stop_ = false, room_wanted_ = true;
 
-  Fd wake_;                                      // an eventfd
-  std::thread thread_;
+  Fd wake_;                                      // an eventfd, for the urgent thread
+  std::thread urgent_thread_, background_thread_;
 };
 
 }  // namespace trc::runtime
