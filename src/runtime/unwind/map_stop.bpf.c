@@ -116,10 +116,12 @@ static long look_at_mapping(void *task, void *vma, void *context) {
 struct registers { u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax; };
 
 SEC("trc/mapped") int mapped(u64 *arguments) {
+  // Every system call of the machine comes here, so the number alone first.
+  const u64 number = read_word(arguments[0], __builtin_offsetof(struct registers, orig_ax));
+  if (number != kMmap && number != kMprotect) return 0;
   struct registers registers;
   if (probe_read_kernel(&registers, sizeof registers, (const void *)arguments[0]) != 0) return 0;
   const long result = (long)arguments[1];
-  if (registers.orig_ax != kMmap && registers.orig_ax != kMprotect) return 0;
   if ((registers.dx & kExecutable) == 0 || (result < 0 && result > -4096)) return 0;
   if (registers.orig_ax == kMmap && (registers.r10 & kAnonymous) != 0) return 0;
   const s32 pid = in_scope();
