@@ -71,6 +71,7 @@ class PerfProcessWatch : public ProcessWatch {
   }
 
   void drain() override {
+    const auto locked = symbolizer_.lock();
     // A process that moves between CPUs leaves its records in several buffers. Whatever came before a record is in some buffer when the
     // record is seen, so it is seen in the next round at the latest; what the last round has brought waits if more may come.
     bytes_.clear();
@@ -86,7 +87,10 @@ class PerfProcessWatch : public ProcessWatch {
     apply(settled);
   }
 
-  std::uint64_t lost() const override { return lost_; }
+  std::uint64_t lost() const override {
+    const auto locked = symbolizer_.lock();
+    return lost_;
+  }
 
  private:
   static constexpr int kMaxRounds = 8;

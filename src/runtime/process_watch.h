@@ -20,7 +20,7 @@ class ProcessWatch {
 
   /// Readable when there is something to drain. Be quick then: files that have no path are reachable only while the process lives.
   virtual std::vector<int> event_fds() const = 0;
-  /// Passes on to the symbolizer what has come, in the order of time. Costs nothing much when nothing has.
+  /// Passes on to the symbolizer what has come, in the order of time. Costs nothing much when nothing has. For any thread.
   virtual void drain() = 0;
   /// How many records the kernel had no room for. The maps of all processes were read again then.
   virtual std::uint64_t lost() const = 0;

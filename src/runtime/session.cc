@@ -136,8 +136,8 @@ class Session {
   LossReport losses_;
   probes::Scope scope_;
   Attacher attacher_;
-  std::unique_ptr<UnwindTables> tables_;            ///< only for scripts that take stacks of programs
   std::unique_ptr<ProcessWatch> watch_;
+  std::unique_ptr<UnwindTables> tables_;            ///< only for scripts that take stacks of programs; its thread uses watch_
   std::unique_ptr<Follow> follow_;
   ExecutedFiles executed_;
   Fd target_;                                       ///< pidfd of -p
@@ -304,6 +304,7 @@ Result<> Session::start() {
   const bool exits = std::any_of(early_.begin(), early_.end(), [&](const auto& record) { return actions_.is_exit(record); });
   if (exits || signals_.received()) return {};
   if (needs_user_symbols(image_) && !attacher_.only_run_once()) watch_ = ProcessWatch::start(symbolizer_, scope_, facts_.online_cpus());
+  if (tables_ && watch_) tables_->set_before_resume([this] { watch_->drain(); });
   TRC_CHECK(start_following());
   if (!child_ && options_.pid > 0) wait_for_tables();
   TRC_CHECK(attacher_.attach_all([this] { return signals_.received(); }));

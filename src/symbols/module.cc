@@ -14,7 +14,7 @@ namespace trc::symbols {
 namespace {
 
 /// So many files are kept open only to be there when a name in them is asked for; further ones are looked for by path then.
-constexpr std::size_t kMaxOpenFiles = 256;
+constexpr std::size_t kMaxOpenFiles = 512;
 
 struct OpenedFile {
   Fd fd;
@@ -171,8 +171,11 @@ std::shared_ptr<Module> Modules::get(std::span<const std::uint32_t> pids, const 
   }
   if (!mapping.path.starts_with('/') || mapping.path.starts_with("//")) return nullptr;  // "//anon"
   OpenedFile file = open_mapped(pids, line);
+  const Place place{mapping.device, mapping.inode, mapping.path};
   if (!file.fd) {
-    auto& module = unreachable_[{mapping.inode, mapping.path}];
+    const auto seen = mapping.inode != 0 ? seen_.find(place) : seen_.end();
+    if (seen != seen_.end()) return seen->second;
+    auto& module = unreachable_[place];
     if (!module) module = std::make_shared<Module>(mapping.path);
     return module;
   }
@@ -182,6 +185,7 @@ std::shared_ptr<Module> Modules::get(std::span<const std::uint32_t> pids, const 
     if (by_file_.size() > kMaxOpenFiles) file.fd.reset();
     module = std::make_shared<Module>(mapping.path, file.path, id, std::move(file.fd));
   }
+  seen_[place] = module;
   return module;
 }
 

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -80,7 +81,9 @@ class Modules {
 
  private:
   std::map<FileId, std::shared_ptr<Module>> by_file_;
-  std::map<std::pair<std::uint64_t, std::string>, std::shared_ptr<Module>> unreachable_;
+  using Place = std::tuple<std::uint64_t, std::uint64_t, std::string>;         // device, inode, path
+  std::map<Place, std::shared_ptr<Module>> seen_;        ///< for a mapping of the same that cannot be reached
+  std::map<Place, std::shared_ptr<Module>> unreachable_;
   std::shared_ptr<Module> vdso_;
 };
 

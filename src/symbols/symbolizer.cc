@@ -8,6 +8,7 @@
 namespace trc::symbols {
 
 struct Symbolizer::State {
+  std::recursive_mutex mutex;   // recursive: the observer reports while an address is looked up
   bool demangle = true, debug_info = false;
   std::optional<KernelSymbols> kernel;
   ProcessMemory memory;
@@ -20,6 +21,7 @@ Symbolizer::Symbolizer(bool demangle, bool debug_info) : state_(std::make_unique
 Symbolizer::~Symbolizer() = default;
 
 Frame Symbolizer::kernel(std::uint64_t address) {
+  const auto locked = lock();
   if (!state_->kernel) state_->kernel = KernelSymbols::read();
   Frame frame{.address = address};
   if (const auto match = state_->kernel->find(address)) {
@@ -31,6 +33,7 @@ Frame Symbolizer::kernel(std::uint64_t address) {
 }
 
 Frame Symbolizer::user(std::uint32_t pid, std::uint64_t address, std::uint64_t time) {
+  const auto locked = lock();
   Frame frame{.address = address, .module = "[unknown]"};
   const ProcessMemory::Found found = state_->memory.find(pid, address, time);
   if (!found) return frame;
@@ -54,6 +57,7 @@ Frame Symbolizer::user(std::uint32_t pid, std::uint64_t address, std::uint64_t t
 }
 
 std::vector<Frame> Symbolizer::user_frames(std::uint32_t pid, std::uint64_t address, std::uint64_t time) {
+  const auto locked = lock();
   std::vector<Frame> frames;
   Frame outer = user(pid, address, time);
   const ProcessMemory::Found found = state_->debug_info ? state_->memory.find(pid, address, time) : ProcessMemory::Found();
@@ -73,6 +77,7 @@ std::vector<Frame> Symbolizer::user_frames(std::uint32_t pid, std::uint64_t addr
 }
 
 std::optional<FileLocation> Symbolizer::user_location(std::uint32_t pid, std::uint64_t address, std::uint64_t time) {
+  const auto locked = lock();
   const ProcessMemory::Found found = state_->memory.find(pid, address, time);
   if (!found || !found.range->value.module) return std::nullopt;
   const std::string& build_id = found.range->value.module->build_id();
@@ -80,12 +85,35 @@ std::optional<FileLocation> Symbolizer::user_location(std::uint32_t pid, std::ui
   return FileLocation{build_id, found.file_offset(address)};
 }
 
-void Symbolizer::set_observer(std::function<void()> catch_up) { state_->memory.set_observer(std::move(catch_up)); }
-void Symbolizer::mapped(std::uint32_t pid, const Mapping& mapping, std::uint64_t time) { state_->memory.mapped(pid, from_kernel(mapping), time); }
-void Symbolizer::executed(std::uint32_t pid, std::uint64_t time) { state_->memory.executed(pid, time); }
-void Symbolizer::forked(std::uint32_t parent, std::uint32_t child, std::uint64_t time) { state_->memory.forked(parent, child, time); }
-void Symbolizer::exited(std::uint32_t pid, std::uint64_t time) { state_->memory.exited(pid, time); }
-void Symbolizer::missed() { state_->memory.missed(); }
-void Symbolizer::snapshot(std::uint32_t pid) { state_->memory.snapshot(pid); }
+std::unique_lock<std::recursive_mutex> Symbolizer::lock() { return std::unique_lock(state_->mutex); }
+
+void Symbolizer::set_observer(std::function<void()> catch_up) {
+  const auto locked = lock();
+  state_->memory.set_observer(std::move(catch_up));
+}
+void Symbolizer::mapped(std::uint32_t pid, const Mapping& mapping, std::uint64_t time) {
+  const auto locked = lock();
+  state_->memory.mapped(pid, from_kernel(mapping), time);
+}
+void Symbolizer::executed(std::uint32_t pid, std::uint64_t time) {
+  const auto locked = lock();
+  state_->memory.executed(pid, time);
+}
+void Symbolizer::forked(std::uint32_t parent, std::uint32_t child, std::uint64_t time) {
+  const auto locked = lock();
+  state_->memory.forked(parent, child, time);
+}
+void Symbolizer::exited(std::uint32_t pid, std::uint64_t time) {
+  const auto locked = lock();
+  state_->memory.exited(pid, time);
+}
+void Symbolizer::missed() {
+  const auto locked = lock();
+  state_->memory.missed();
+}
+void Symbolizer::snapshot(std::uint32_t pid) {
+  const auto locked = lock();
+  state_->memory.snapshot(pid);
+}
 
 }  // namespace trc::symbols

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +39,7 @@ struct Mapping {
   std::uint64_t device = 0, inode = 0;
 };
 
+/// All functions may be called by any thread.
 class Symbolizer {
  public:
   /// debug_info: user_frames() tells source lines and inlined functions. Without DebugInfo::check() it cannot.
@@ -63,6 +65,8 @@ class Symbolizer {
   void missed();
   /// Reads /proc/PID/maps now.
   void snapshot(std::uint32_t pid);
+  /// Keeps other threads out, for several reports that belong together.
+  std::unique_lock<std::recursive_mutex> lock();
 
  private:
   struct State;

@@ -167,7 +167,9 @@ void UnwindTables::work() {
     for (look_around(); take_urgent(request, urgency); look_around()) {
       handle(request, urgency, keys);
       done(urgency);
-      if (request.held != 0) map_stop_->done(request.held, [this](const trc_map_stop_record& record) { want_held(record); });
+      if (request.held == 0) continue;
+      look_at_held();
+      map_stop_->done(request.held, [this](const trc_map_stop_record& record) { want_held(record); });
     }
   }
 }
@@ -225,6 +227,20 @@ void UnwindTables::drain_stops() {
   }
   map_stop_->drain([this](const trc_map_stop_record& record) { want_held(record); });
   map_stop_->resume_ancestors();
+}
+
+void UnwindTables::look_at_held() {
+  std::function<void()> look;
+  {
+    const std::lock_guard lock(mutex_);
+    look = before_resume_;
+  }
+  if (look) look();
+}
+
+void UnwindTables::set_before_resume(std::function<void()> look) {
+  const std::lock_guard lock(mutex_);
+  before_resume_ = std::move(look);
 }
 
 void UnwindTables::want_held(const trc_map_stop_record& record) {

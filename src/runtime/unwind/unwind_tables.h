@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -52,6 +53,9 @@ class UnwindTables {
 
   /// From now on a process that maps a file without table is held until there is one.
   Result<> stop_on_map(const probes::Scope& scope);
+
+  /// Called (by a thread of this object) before a held process goes on: for whoever else wants to look at it while it is there.
+  void set_before_resume(std::function<void()> look);
 
   /// Until everything that was wanted now is there; false if that takes longer.
   bool wait(std::chrono::milliseconds most);
@@ -99,6 +103,7 @@ class UnwindTables {
   void look_around();
   void drain_watch();
   void drain_stops();
+  void look_at_held();
   void want_held(const trc_map_stop_record& record);
 
   void work_in_background();
@@ -121,6 +126,7 @@ class UnwindTables {
   std::condition_variable urgent_done_, background_wanted_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, Identity> known_;   // device, inode
   std::vector<std::unique_ptr<kernel::PerfBuffer>> watch_;
+  std::function<void()> before_resume_;
   std::unique_ptr<MapStop> map_stop_;            // set once, then of the urgent thread
   std::uint32_t only_pid_ = 0;                   // of the records of watch_; 0: all
   std::vector<std::string> complaints_;

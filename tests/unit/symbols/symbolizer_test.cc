@@ -12,6 +12,7 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "symbols/debug_info.h"
 #include "symbols/elf_file.h"
 #include "symbols/process_maps.h"
 #include "base/read_file.h"
@@ -303,6 +304,61 @@ TEST_F(SymbolizerInTime, ALongChainOfForks) {
   }
   EXPECT_EQ(name(kPid - 100, one_, 0x10000, 1000), "one");
   EXPECT_EQ(name(kPid - 100, two_, 0x11000, 1000), "two");
+}
+
+/// The code of outer() is a call of leaf() that comes from middle(), inlined in it.
+class Inlined : public testing::Test {
+ protected:
+  static constexpr const char* kSource = R"(int leaf(int);
+static inline __attribute__((always_inline)) int middle(int x) {
+  return leaf(x) * 2;
+}
+int outer(int x) {
+  int r = middle(x);
+  return r + 1;
+}
+__attribute__((noinline)) int leaf(int x) { return x + 1; }
+)";
+  void SetUp() override {
+    if (!DebugInfo::check()) GTEST_SKIP() << DebugInfo::check().error().message();
+  }
+  /// Each frame at an address that is inside the call, as "name:line".
+  std::vector<std::string> lines(const std::string& library) {
+    Symbolizer symbols(true, true);
+    const InLibrary outer(library, "outer");
+    symbols.mapped(kGone, outer.at(0x10000), 5);
+    std::vector<std::string> found;
+    for (std::uint64_t offset = 0; offset < 40 && found.size() < 2; ++offset) {   // the call is somewhere in the first instructions
+      const std::vector<Frame> frames = symbols.user_frames(kGone, 0x10000 + outer.inside + offset);
+      if (frames.back().symbol != "outer") break;
+      found.clear();
+      for (const Frame& frame : frames) {
+        found.push_back(frame.symbol + (frame.is_inlined ? " inlined" : "") + ":" + std::to_string(frame.line));
+        file_ = frame.file;
+      }
+    }
+    return found;
+  }
+  static constexpr std::uint32_t kGone = 0x7ffffffe;
+  const TemporaryFolder folder_;
+  std::string file_;
+};
+
+TEST_F(Inlined, FunctionsHaveFramesOfTheirOwn) {
+  for (const char* options : {"-gdwarf-5", "-gdwarf-4", "-g -gz=zlib"}) {
+    EXPECT_EQ(lines(folder_.compile("inlined.so", kSource, std::string("-O1 -shared -fPIC ") + options)), (std::vector<std::string>{"middle inlined:3", "outer:6"})) << options;
+    EXPECT_TRUE(file_.ends_with("inlined.so.c")) << file_;
+  }
+}
+
+TEST_F(Inlined, FromASeparateDebugFile) {
+  folder_.compile("inlined.so", kSource, "-O1 -g -shared -fPIC");
+  ASSERT_TRUE(folder_.run("objcopy --only-keep-debug inlined.so d && strip inlined.so && objcopy --add-gnu-debuglink=d inlined.so"));
+  EXPECT_EQ(lines(folder_.path("inlined.so")), (std::vector<std::string>{"middle inlined:3", "outer:6"}));
+}
+
+TEST_F(Inlined, NothingWithoutDebugInformation) {
+  EXPECT_EQ(lines(folder_.compile("inlined.so", kSource, "-O1 -shared -fPIC")), (std::vector<std::string>{"outer:0"}));
 }
 
 TEST(Symbolizer, AMappedFileThatIsNotElfHasNoNames) {
