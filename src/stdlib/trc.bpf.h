@@ -30,7 +30,9 @@ typedef signed long long s64;
 #define BPF_ANY 0
 #define BPF_NOEXIST 1
 
-#ifndef TRC_USER_SPACE   // the tests of the walker bring functions of their own
+#ifdef TRC_USER_SPACE   // a header of the tests that compile such code for user space
+#include TRC_USER_SPACE
+#else
 static void *(*const bpf_map_lookup_elem)(const void *map, const void *key) = (void *)1;
 static s64 (*const bpf_map_update_elem)(const void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static s64 (*const bpf_map_delete_elem)(const void *map, const void *key) = (void *)3;
