@@ -39,3 +39,4 @@ struct trc_walk {
 #define TRC_WALK_ENTRY 2    // the program runs at the first instruction of a function
 #define TRC_WALK_ASKED 4    // the script said where to cut
 #define TRC_WALK_TABLES_ONLY 8   // no frame pointers
+#define TRC_WALK_OF_TASK 16      // where the context leads to no kernel stack, the task's own will do

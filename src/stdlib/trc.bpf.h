@@ -43,6 +43,7 @@ static u64 (*const bpf_get_current_task)(void) = (void *)35;
 static s64 (*const bpf_get_stack)(void *context, void *to, u32 size, u64 flags) = (void *)67;
 static s64 (*const bpf_probe_read_user)(void *to, u32 size, const void *from) = (void *)112;
 static s64 (*const bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
+static s64 (*const bpf_get_task_stack)(void *task, void *to, u32 size, u64 flags) = (void *)141;
 static s64 (*const bpf_ringbuf_output)(const void *ring, const void *data, u64 size, u64 flags) = (void *)130;
 static void *(*const bpf_ringbuf_reserve)(const void *ring, u64 size, u64 flags) = (void *)131;
 static void (*const bpf_ringbuf_submit)(void *record, u64 flags) = (void *)132;

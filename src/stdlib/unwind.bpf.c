@@ -499,6 +499,8 @@ TRC_INLINE u64 trc_kernel_stack(void *program_context, struct trc_stack_name *na
   TRC_OPAQUE(bytes);
   if (bytes > capacity) bytes = capacity;
   s64 got = bpf_get_stack(program_context, frames_of(walk), bytes, 0);
+  // On 6.1 the context of a tracepoint of system calls leads to the registers of user space, where no kernel stack begins.
+  if (got <= 0 && (flags & TRC_WALK_OF_TASK)) got = bpf_get_task_stack(bpf_get_current_task_btf(), frames_of(walk), bytes, 0);
   u64 count = got > 0 ? (u64)got / 8 : 0;
   walk->count = count;
   if (count && !(flags & TRC_WALK_COUNT)) {

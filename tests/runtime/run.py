@@ -24,6 +24,7 @@ import needs  # noqa: E402
 SKIPPED = 77
 ATTACHED = "trc-test-attached"
 DEFAULT_TIMEOUT = 30.0
+PATIENCE = float(os.environ.get("TRC_TEST_PATIENCE", "1"))   # how many times longer things may take: software emulation is slow
 
 
 class Failure(Exception):
@@ -98,7 +99,7 @@ class Runner:
         return process
 
     def run_trc(self, case):
-        timeout = float(case.get("TIMEOUT", DEFAULT_TIMEOUT))
+        timeout = float(case.get("TIMEOUT", DEFAULT_TIMEOUT)) * PATIENCE
         command = shlex.split(self.fill(case.get("WRAP", ""))) + [self.trc]
         if "PROG" in case.one:
             command += ["-e", self.fill(case.get("PROG"))]
