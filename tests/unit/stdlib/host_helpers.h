@@ -12,6 +12,7 @@ unsigned bpf_get_smp_processor_id(void);
 unsigned long long bpf_get_current_pid_tgid(void);
 unsigned long long bpf_get_current_task(void);
 long long bpf_get_stack(void *context, void *to, unsigned size, unsigned long long flags);
+long long bpf_get_task_stack(void *task, void *to, unsigned size, unsigned long long flags);
 long long bpf_probe_read_user(void *to, unsigned size, const void *from);
 long long bpf_probe_read_kernel(void *to, unsigned size, const void *from);
 long long bpf_ringbuf_output(const void *ring, const void *data, unsigned long long size, unsigned long long flags);

@@ -96,6 +96,7 @@ u64 bpf_get_current_pid_tgid(void) { return u64{42} << 32 | 43; }
 u64 trc_pid_tgid(void) { return bpf_get_current_pid_tgid(); }   // of the tracer's own pid namespace
 u64 bpf_get_current_task(void) { return address(&machine->task); }
 long long bpf_get_stack(void*, void*, unsigned, u64) { return -1; }
+long long bpf_get_task_stack(void*, void*, unsigned, u64) { return -1; }
 long long bpf_probe_read_user(void* to, unsigned size, const void* from) {
   const u64 at = address(from);
   if (at < kStack || at > kStackEnd || size > kStackEnd - at) return -14;
