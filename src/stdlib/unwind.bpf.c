@@ -112,7 +112,9 @@ TRC_GLOBAL int trc_stack_store(u32 index, struct trc_stack_name *name) {
 /// The kernel's structure of the mapping that holds walk->ip, found as mas_walk() would (lib/maple_tree.c), but without locks: what is read
 /// while the tree changes may be wrong, so the caller looks whether the mapping really holds the place. A node is 256 bytes of words: 0 the
 /// parent, then pivots (each the last address of its slot), then slots; its kind stands in bits 3 to 6 of what points to it.
-TRC_LOCAL u64 find_area(struct trc_walk *walk, u64 address) {
+TRC_GLOBAL u64 trc_walk_find_area(u32 index, u64 address) {
+  struct trc_walk *walk = walk_at(index);
+  if (!walk) return 0;
   u64 *node = walk->node;
   u64 entry = kernel_word(walk->mm + trc_at_mm_maple_root), max = ~0ull;
   if ((entry & 3) != 2) return 0;
@@ -174,7 +176,7 @@ TRC_LOCAL void find_file(struct trc_walk *walk, u64 start, u64 end) {
 TRC_LOCAL u32 find_mapping(u32 index, u64 address, const int tables) {
   struct trc_walk *walk = walk_at(index);
   if (!walk) return 0;
-  u64 area = find_area(walk, address);
+  u64 area = trc_walk_find_area(index, address);
   if (!area) return 0;
   u64 start = kernel_word(area + trc_at_vma_start), end = kernel_word(area + trc_at_vma_end);
   if (address < start || address >= end) return 0;
