@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/read_file.h"
+#include "symbols/debuginfod.h"
 
 namespace trc::symbols {
 namespace {
@@ -117,6 +118,9 @@ void Module::load_symbols() {
   load();
   if (!file_ || symbols_) return;
   others_ = other_symbol_files(*file_, place());
+  if (others_.empty() && !has_symbol_table(*file_)) {
+    if (auto fetched = fetch_debug_file(build_id())) others_.push_back(std::move(fetched));
+  }
   symbols_ = std::make_unique<SymbolIndex>(file_, others_);
 }
 

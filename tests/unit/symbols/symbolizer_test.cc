@@ -14,6 +14,7 @@
 
 #include "symbols/debug_info.h"
 #include "symbols/elf_file.h"
+#include "symbols/library_search.h"
 #include "symbols/process_maps.h"
 #include "base/read_file.h"
 #include "unit/build_program.h"
@@ -359,6 +360,30 @@ TEST_F(Inlined, FromASeparateDebugFile) {
 
 TEST_F(Inlined, NothingWithoutDebugInformation) {
   EXPECT_EQ(lines(folder_.compile("inlined.so", kSource, "-O1 -shared -fPIC")), (std::vector<std::string>{"outer:0"}));
+}
+
+TEST(Symbolizer, ADebugFileFromAServer) {
+  if (find_library("libdebuginfod.so.1").empty()) GTEST_SKIP() << "no libdebuginfod";
+  const TemporaryFolder folder;
+  const std::string library = folder.compile("lib.so", "static __attribute__((noinline)) int inner(int x) { __asm__(\"\"); return x + 1; } int outer(int x) { return inner(x) + 1; }",
+                                             "-O1 -g -shared -fPIC -Wl,--build-id");
+  const InLibrary inner(library, "inner");
+  const std::string id = (*ElfFile::open(library))->build_id();
+  // A server can be a folder.
+  ASSERT_TRUE(folder.run("mkdir -p served/buildid/" + id + " && objcopy --only-keep-debug lib.so served/buildid/" + id + "/debuginfo && strip lib.so"));
+  constexpr std::uint32_t kGone = 0x7ffffffe;
+  const auto name = [&] {
+    Symbolizer symbols;
+    symbols.mapped(kGone, inner.at(0x10000), 5);
+    return symbols.user(kGone, 0x10000 + inner.inside).symbol;
+  };
+  ::unsetenv("DEBUGINFOD_URLS");
+  EXPECT_EQ(name(), "");
+  ::setenv("DEBUGINFOD_CACHE_PATH", folder.path("cache").c_str(), 1);
+  ::setenv("DEBUGINFOD_URLS", ("file://" + folder.path("served")).c_str(), 1);
+  // In a process of its own: the library brings many others.
+  EXPECT_EXIT(::_exit(name() == "inner" ? 0 : 1), testing::ExitedWithCode(0), "");
+  ::unsetenv("DEBUGINFOD_URLS");
 }
 
 TEST(Symbolizer, AMappedFileThatIsNotElfHasNoNames) {
