@@ -223,9 +223,18 @@ class Dumper {
   std::string show(const MapLength& v, const Value&) { return fmt::format("entries({})", program_.maps[v.map].name); }
   std::string show(const IncrementSlot& v, const Value&) { return fmt::format("increment{}(slot {}, {})", old(v.want_old), v.slot, v.delta); }
   std::string show(const IncrementMap& v, const Value&) { return fmt::format("increment{}({}, {})", old(v.want_old), element(v.map, v.key), v.delta); }
-  std::string show(const CaptureStack& v, const Value& value) { return fmt::format("capture({}{})", value.type.count, show(v.unwinding)); }
+  std::string show(const CaptureStack& v, const Value& value) { return fmt::format("capture({}{}{})", value.type.count, show(v.unwinding), show(v.frames)); }
   std::string show(const StackLength& v, const Value&) {
-    return fmt::format("{}-stack-length({}{})", v.user ? "user" : "kernel", v.limit_given ? std::to_string(v.limit) : "all", show(v.unwinding));
+    return fmt::format("{}-stack-length({}{}{})", v.user ? "user" : "kernel", v.limit_given ? std::to_string(v.limit) : "all", show(v.unwinding),
+                       show(v.frames));
+  }
+  static std::string_view show(StackFrames frames) {
+    switch (frames) {
+      case StackFrames::Native: return "";
+      case StackFrames::Python: return ", python";
+      case StackFrames::Mixed: return ", mixed";
+    }
+    TRC_UNREACHABLE("frames");
   }
   static std::string_view show(Unwinding unwinding) {
     switch (unwinding) {

@@ -74,9 +74,21 @@ struct IncrementSlot { SlotId slot = 0; std::int64_t delta = 1; bool want_old = 
 struct IncrementMap { MapId map = 0; ValuePtr key; std::int64_t delta = 1; bool want_old = false; };  // atomic add
 // How user stacks are walked: by unwind tables and, where there are none, by frame pointers; by one of the two; as the program's setting says.
 enum class Unwinding : std::uint8_t { Setting, Auto, FramePointers, Tables };
-struct CaptureStack { bool limit_given = false; Unwinding unwinding = Unwinding::Setting; };  // Value::type is KernelStack/UserStack with limit in count
+// Which frames a user stack has: those of machine code, of Python functions, or both.
+enum class StackFrames : std::uint8_t { Native, Python, Mixed };
+struct CaptureStack {   // Value::type is KernelStack/UserStack with limit in count
+  bool limit_given = false;
+  Unwinding unwinding = Unwinding::Setting;
+  StackFrames frames = StackFrames::Native;
+};
 // Counts frames, stores nothing. Without a given limit code generation chooses one.
-struct StackLength { bool user = false; std::uint32_t limit = 0; bool limit_given = false; Unwinding unwinding = Unwinding::Setting; };
+struct StackLength {
+  bool user = false;
+  std::uint32_t limit = 0;
+  bool limit_given = false;
+  Unwinding unwinding = Unwinding::Setting;
+  StackFrames frames = StackFrames::Native;
+};
 struct MakeSymbol { ValuePtr address; };                           // KernelSymbol / UserSymbol (current pid)
 struct MakeTimestamp { ValuePtr ns; std::uint32_t clock = 0; };    // lang Timestamp; clock: 0 boot, 1 monotonic, 2 tai
 struct Sequence { Statements before; ValuePtr value; };            // block expression

@@ -85,7 +85,8 @@ void lower_len(CallLowering& call) {
   const lang::Type result = lang::make_int64();
   if (const auto* stack = std::get_if<typed::CaptureStack>(&value->op)) {
     // Only the number is wanted: frames are counted, nothing is stored.
-    call.result(typed::make(result, call.span(), typed::StackLength{type.is(TypeKind::UserStack), type.count, stack->limit_given, stack->unwinding}));
+    call.result(typed::make(result, call.span(), typed::StackLength{type.is(TypeKind::UserStack), type.count, stack->limit_given, stack->unwinding,
+                                                         stack->frames}));
   } else if (type.is_stack()) {
     call.report(Diag::NotSupportedYet, call.argument_span(0), "the length of a stack that was stored is not supported yet")
         .with_hint("take len() of kstack or ustack itself");

@@ -20,12 +20,14 @@ using lang::Param;
 using typed::ValuePtr;
 
 constexpr std::string_view kModes[] = {"bpftrace", "perf", "raw", "build_id"};
+constexpr std::pair<std::string_view, typed::StackFrames> kFrames[] = {{"python", typed::StackFrames::Python}, {"mixed", typed::StackFrames::Mixed}};
 constexpr std::pair<std::string_view, typed::Unwinding> kUnwindings[] = {{"fp", typed::Unwinding::FramePointers}, {"dwarf", typed::Unwinding::Tables}};
 
 /// What the words in front of the limit say.
 struct StackWords {
   std::string mode;
   typed::Unwinding unwinding = typed::Unwinding::Setting;
+  typed::StackFrames frames = typed::StackFrames::Native;
 };
 
 /// Takes the argument if it is a mode or a way to walk, each at most once.
@@ -36,9 +38,34 @@ bool take_word(CallLowering& call, std::size_t i, bool user, StackWords& words) 
     words.mode = (*name)->name;
     return true;
   }
+  for (const auto& [word, frames] : kFrames) {
+    if (!user || !words.mode.empty() || word != (*name)->name) continue;
+    words.mode = word;   // Python frames have one form
+    words.frames = frames;
+    return true;
+  }
   for (const auto& [word, unwinding] : kUnwindings) {
     if (!user || words.unwinding != typed::Unwinding::Setting || word != (*name)->name) continue;
     words.unwinding = unwinding;
+    return true;
+  }
+  return false;
+}
+
+/// Says what is wrong with a word that means something, but not here. False: it is no such word.
+bool refuse_word(CallLowering& call, std::size_t i, bool user, const StackWords& words) {
+  const auto* name = std::get_if<ast::Identifier*>(&call.argument_expr(i));
+  if (!name) return false;
+  const std::string_view word = (*name)->name;
+  const auto is_word = [&](const auto& row) { return row.first == word; };
+  const bool is_frames = std::any_of(std::begin(kFrames), std::end(kFrames), is_word);
+  const bool is_mode = std::find(std::begin(kModes), std::end(kModes), word) != std::end(kModes);
+  if (is_frames && !user) {
+    call.report(Diag::ArgumentType, call.argument_span(i), "kernel stacks have no Python frames").with_hint(fmt::format("use ustack({})", word));
+    return true;
+  }
+  if ((is_frames || is_mode) && !words.mode.empty()) {
+    call.report(Diag::ArgumentType, call.argument_span(i), fmt::format("a stack has one mode: {} or {}", words.mode, word));
     return true;
   }
   return false;
@@ -50,9 +77,14 @@ void lower_stack(CallLowering& call) {
   StackWords words;
   std::size_t next = 0;
   while (next < call.argument_count() && take_word(call, next, user, words)) ++next;
+  if (next < call.argument_count() && refuse_word(call, next, user, words)) return;
+  if (words.frames == typed::StackFrames::Python && words.unwinding != typed::Unwinding::Setting) {
+    call.report(Diag::ArgumentType, call.span(), "ustack(python) has no native frames that could be walked by fp or dwarf");
+    return;
+  }
   if (next + 1 < call.argument_count()) {
     call.report(Diag::ArgumentType, call.argument_span(next), "Invalid stack mode")
-        .with_hint(user ? "stack modes: bpftrace, perf, raw, build_id; ways to walk: fp, dwarf" : "stack modes: bpftrace, perf, raw, build_id");
+        .with_hint(user ? "stack modes: bpftrace, perf, raw, build_id, python, mixed; ways to walk: fp, dwarf" : "stack modes: bpftrace, perf, raw, build_id");
     return;
   }
   std::int64_t limit = lang::kDefaultStackLimit;
@@ -68,7 +100,7 @@ void lower_stack(CallLowering& call) {
     }
   }
   call.result(typed::make(lang::make_stack(user, static_cast<std::uint32_t>(limit), words.mode), call.span(),
-                          typed::CaptureStack{limit_given, words.unwinding}));
+                          typed::CaptureStack{limit_given, words.unwinding, words.frames}));
 }
 
 template <bool user>
@@ -89,7 +121,7 @@ constexpr BuiltinSpec kRows[] = {
      .example = "profile:hz:99 { @[kstack] = count(); }"},
     {.name = "ustack", .form = BuiltinForm::Value, .params = kUserStack, .lower = lang::Custom{lower_stack<true>},
      .doc = "The user stack, of at most limit frames (1024 unless given), printed in a mode: bpftrace, perf, raw, build_id. Walked by unwind tables, or as "
-            "told: fp (by frame pointers), dwarf (by tables only).",
+            "told: fp (by frame pointers), dwarf (by tables only). In the mode python it has the frames of Python functions, in mixed both kinds.",
      .example = "profile:hz:99 { @[ustack(perf, 5)] = count(); }"},
     {.name = "ksym", .params = kAddress, .lower = lang::Custom{lower_symbol<false>}, .doc = "Name of the kernel symbol at an address.",
      .example = "begin { print(ksym(0)); }", .prints = "0x0"},

@@ -184,7 +184,7 @@ class FunctionEmitter {
   // ---- stacks (emit_stacks.cc) ----
   Store capture_stack(const typed::CaptureStack&, const lang::Type& type);
   llvm::Value* stack_length(const typed::StackLength&);
-  llvm::Value* walk_stack(Place name, bool user, std::uint32_t limit, bool limit_given, bool stored, typed::Unwinding unwinding);
+  llvm::Value* walk_stack(Place name, bool user, std::uint32_t limit, bool limit_given, bool stored, typed::Unwinding unwinding, typed::StackFrames frames);
 
   // ---- small things ----
   llvm::Value* helper(int id, llvm::ArrayRef<llvm::Value*> arguments, llvm::Type* result = nullptr);

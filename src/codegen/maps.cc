@@ -4,6 +4,7 @@
 
 #include "codegen/module_emitter.h"
 #include "lang/aggregates.h"
+#include "stdlib/python_walk.h"
 #include "stdlib/scratch.h"
 #include "stdlib/stack_hash.h"
 #include "stdlib/stack_walk.h"
@@ -136,11 +137,29 @@ void ModuleEmitter::use_unwind_tables() {
   add_number("trc_unwind_event", add_event({.action = lang::ActionKind::UnwindFile}));
 }
 
+void ModuleEmitter::use_python(std::uint32_t words) {
+  python_words_ = std::max(python_words_, words);
+  if (python_walks_) return;
+  python_walks_ = add_internal_map({.name = "trc_py_walks", .role = image::MapRole::Slots, .bpf_type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+                                    .max_entries = TRC_WALK_SLOTS_PER_CPU});
+  add_internal_map({.name = "trc_py_files", .role = image::MapRole::Unwind, .bpf_type = BPF_MAP_TYPE_HASH, .key_size = sizeof(trc_uw_file_key),
+                    .value_size = sizeof(trc_py_file), .max_entries = TRC_PY_MAX_FILES});
+  add_internal_map({.name = "trc_py_runtimes", .role = image::MapRole::Unwind, .bpf_type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+                    .value_size = sizeof(trc_py_runtime), .max_entries = TRC_PY_MAX_RUNTIMES});
+  add_internal_map({.name = "trc_py_processes", .bpf_type = BPF_MAP_TYPE_LRU_HASH, .key_size = 4, .value_size = sizeof(trc_py_process),
+                    .max_entries = TRC_PY_MAX_PROCESSES});
+  add_internal_map({.name = "trc_py_codes", .bpf_type = BPF_MAP_TYPE_LRU_HASH, .key_size = sizeof(trc_py_code_key), .value_size = 8,
+                    .max_entries = TRC_PY_MAX_CODES});
+  add_number("trc_py_code_event", add_event({.action = lang::ActionKind::InterpreterCode}));
+  add_number("trc_py_file_event", add_event({.action = lang::ActionKind::InterpreterFile}));
+}
+
 void ModuleEmitter::finish() {
   for (std::size_t i = 0; i < maps_.size(); ++i) {
     image::MapEntry& entry = maps_[i];
     if (map_symbols_[i] == scratch_) entry.value_size = TRC_SCRATCH_HEADER + align8(scratch_bytes_);
     if (map_symbols_[i] == walks_) entry.value_size = sizeof(trc_walk) + 8 * stack_capacity_;
+    if (map_symbols_[i] == python_walks_) entry.value_size = sizeof(trc_py_walk) + 8 * python_words_;
     if (map_symbols_[i] == sites_) entry.max_entries = site_count_;
     if (entry.role == image::MapRole::Scratch && entry.value_size > kLargestPerCpuValue) {
       fail({}, fmt::format("a program needs {} bytes of scratch memory, and the kernel allows {}; use a smaller max_strlen or fewer long strings in "
@@ -148,6 +167,7 @@ void ModuleEmitter::finish() {
     }
     debug.describe_map(*map_symbols_[i], {entry.bpf_type, entry.key_size, entry.value_size, entry.max_entries, entry.flags});
   }
+  if (python_walks_) add_number("trc_py_capacity", python_words_);
   if (walks_) add_number("trc_stack_capacity", stack_capacity_);
   if (zeros_) {
     // Its final size was not known when it was first used.

@@ -35,6 +35,8 @@ class ModuleEmitter {
   void use_stacks(std::uint32_t frames);
   /// What walks by unwind tables need besides.
   void use_unwind_tables();
+  /// What walks of Python frames need besides use_stacks(); `words`: so many are kept to be put among native frames.
+  void use_python(std::uint32_t words);
   /// The map of scratch slots, each with room for `bytes` (besides the claim).
   llvm::GlobalVariable* scratch(std::uint32_t bytes);
   /// A new place whose first failure is reported; its number in the "trc_sites" map.
@@ -78,10 +80,10 @@ class ModuleEmitter {
 
   std::deque<image::MapEntry> maps_;                 // becomes image.maps; what map_entry() gave stays valid
   std::vector<llvm::GlobalVariable*> map_symbols_;   // as maps_
-  llvm::GlobalVariable *ring_ = nullptr, *loss_ = nullptr, *scratch_ = nullptr, *sites_ = nullptr, *walks_ = nullptr, *zeros_ = nullptr,
+  llvm::GlobalVariable *ring_ = nullptr, *loss_ = nullptr, *scratch_ = nullptr, *sites_ = nullptr, *walks_ = nullptr, *python_walks_ = nullptr, *zeros_ = nullptr,
                        *frozen_ = nullptr;
   std::uint32_t scratch_bytes_ = 0, site_count_ = 0, zero_bytes_ = 0;
-  std::uint32_t stack_capacity_ = 0;
+  std::uint32_t stack_capacity_ = 0, python_words_ = 0;
   std::map<typed::RuntimeConstant, llvm::GlobalVariable*> constants_;
   std::map<std::string, llvm::GlobalVariable*> texts_;
   std::unique_ptr<llvm::Module> library_;

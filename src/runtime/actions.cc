@@ -79,10 +79,14 @@ void Actions::handle(Record record) {
 bool Actions::handle_own(Record record) {
   std::uint32_t event = 0;
   const Schema* schema = schema_of(record, event);
-  if (schema == nullptr || (schema->action != lang::ActionKind::StackFrames && schema->action != lang::ActionKind::UnwindFile)) return false;
-  if (schema->action == lang::ActionKind::StackFrames) do_StackFrames(record, *schema, event);
-  else do_UnwindFile(record, *schema, event);
-  return true;
+  if (schema == nullptr) return false;
+  switch (schema->action) {
+    case lang::ActionKind::StackFrames: do_StackFrames(record, *schema, event); return true;
+    case lang::ActionKind::UnwindFile: do_UnwindFile(record, *schema, event); return true;
+    case lang::ActionKind::InterpreterFile: do_InterpreterFile(record, *schema, event); return true;
+    case lang::ActionKind::InterpreterCode: do_InterpreterCode(record, *schema, event); return true;
+    default: return false;
+  }
 }
 
 std::uint64_t Actions::number(Record record, const Schema& schema, std::size_t field) const {
@@ -163,6 +167,14 @@ void Actions::do_StackFrames(Record record, const Schema&, std::uint32_t) {
 
 void Actions::do_UnwindFile(Record record, const Schema&, std::uint32_t) {
   if (options_.unwind_file) options_.unwind_file(record);
+}
+
+void Actions::do_InterpreterFile(Record record, const Schema&, std::uint32_t) {
+  if (options_.interpreter_file) options_.interpreter_file(record);
+}
+
+void Actions::do_InterpreterCode(Record record, const Schema&, std::uint32_t) {
+  if (options_.interpreter_code) options_.interpreter_code(record);
 }
 
 /// The first failure of a place is shown at once; the others are counted.

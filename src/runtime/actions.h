@@ -24,6 +24,8 @@ struct ActionOptions {
   // Records that are not the script's but the runner's own go here; without a function they are dropped.
   std::function<void(std::span<const std::byte>)> stack_frames = {};   ///< ActionKind::StackFrames
   std::function<void(std::span<const std::byte>)> unwind_file = {};    ///< ActionKind::UnwindFile
+  std::function<void(std::span<const std::byte>)> interpreter_file = {};   ///< ActionKind::InterpreterFile
+  std::function<void(std::span<const std::byte>)> interpreter_code = {};   ///< ActionKind::InterpreterCode
 };
 
 class Actions {

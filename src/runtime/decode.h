@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "image/program_image.h"
+#include "interpreters/interpreter.h"
 #include "lang/event.h"
 #include "lang/type.h"
 #include "output/value.h"
@@ -47,6 +48,8 @@ struct DecodeContext {
   std::function<std::string(std::uint64_t id)> probe_name;
   /// Nullopt: its record was lost.
   std::function<std::optional<Stack>(const StackId&)> stack;
+  /// The frame behind a word of a stack for which interpreters::is_interpreted(); nullopt: its code's record was lost.
+  std::function<std::optional<interpreters::NamedFrame>(std::uint32_t pid, std::uint64_t word)> interpreted;
   image::Settings settings;
   ClockOffsets clocks;
 };

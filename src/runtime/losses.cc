@@ -18,6 +18,10 @@ const char* way_out(std::uint16_t end) {
     case TRC_STACK_NoRule: return "generated code needs frame pointers, compiled code those or unwind tables (stack_unwind = fp uses no tables)";
     case TRC_STACK_NoScratch: return "too many threads took stacks at once";
     case TRC_STACK_KernelLimit: return "raise it: sysctl kernel.perf_event_max_stack=1024";
+    case TRC_STACK_PythonUnknown: return "Python frames of 3.11 to 3.14 can be read";
+    case TRC_STACK_PythonNotLoaded:
+    case TRC_STACK_PythonUnlinked:
+    case TRC_STACK_PythonNoThread:
     case TRC_STACK_NoMapping:
     case TRC_STACK_Unreadable:
     case TRC_STACK_Unsupported:

@@ -23,9 +23,11 @@
 #include "runtime/executed_files.h"
 #include "runtime/follow.h"
 #include "runtime/hints.h"
+#include "runtime/interpreter_files.h"
 #include "runtime/losses.h"
 #include "runtime/map_reader.h"
 #include "runtime/messages.h"
+#include "runtime/proc.h"
 #include "runtime/process_watch.h"
 #include "runtime/probe_names.h"
 #include "runtime/session_run.h"
@@ -63,6 +65,12 @@ std::uint64_t boot_clock_ns() {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+std::vector<std::string> own_environment() {
+  std::vector<std::string> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
+  return environment;
+}
+
 class Session {
  public:
   Session(Engine& engine, EndSignals& signals, const image::ProgramImage& image, const RunOptions& options, const kernel::Facts& facts,
@@ -82,7 +90,9 @@ class Session {
                  {.all_warnings = options.all_warnings,
                   .no_warnings = options.no_warnings,
                   .stack_frames = [this](std::span<const std::byte> record) { stacks_.add(record); },
-                  .unwind_file = [this](std::span<const std::byte> record) { ask_for_table(record); }}),
+                  .unwind_file = [this](std::span<const std::byte> record) { ask_for_table(record); },
+                  .interpreter_file = [this](std::span<const std::byte> record) { if (interpreters_) interpreters_->asked(record); },
+                  .interpreter_code = [this](std::span<const std::byte> record) { if (interpreters_) interpreters_->add_code(record); }}),
         losses_(image, engine, sink, messages_),
         scope_(make_scope(options, child_.get())),
         attacher_(image, engine, facts, scope_, names_, messages_) {}
@@ -95,10 +105,11 @@ class Session {
   Result<> open_target();
   Result<> load();
   Result<> start_unwind_tables();
-  void want_tables_of(const std::string& program, const std::vector<std::string>& environment);
   void ask_for_table(std::span<const std::byte> record);
   void wait_for_tables();
   void tell_about_tables();
+  Result<> prepare_interpreters();
+  void tell_about_interpreters();
   Result<> run_begin();
   Result<> start();
   Result<> start_following();
@@ -132,6 +143,7 @@ class Session {
   symbols::Symbolizer symbolizer_;
   StackReader stacks_;
   DecodeContext decode_;
+  std::unique_ptr<InterpreterFiles> interpreters_;
   Actions actions_;
   LossReport losses_;
   probes::Scope scope_;
@@ -154,6 +166,9 @@ DecodeContext Session::make_decode_context() {
   context.symbolizer = &symbolizer_;
   context.probe_name = [this](std::uint64_t id) { return names_.name(id); };
   context.stack = [this](const StackId& id) { return stacks_.find(id); };
+  context.interpreted = [this](std::uint32_t pid, std::uint64_t word) {
+    return interpreters_ ? interpreters_->frame(pid, word) : std::nullopt;
+  };
   context.settings = image_.settings;
   context.clocks = ClockOffsets::measure();
   return context;
@@ -190,6 +205,7 @@ Result<> Session::load() {
   TRC_CHECK(open_target());
   TRC_CHECK(attacher_.prepare());
   TRC_CHECK(start_unwind_tables());
+  TRC_CHECK(prepare_interpreters());
   auto loaded = engine_.load(image_, constants());
   if (options_.verbose) messages_.detail(engine_.verifier_log());
   return loaded;
@@ -197,7 +213,7 @@ Result<> Session::load() {
 
 /// Tables are made while the kernel checks the programs.
 Result<> Session::start_unwind_tables() {
-  const bool wanted = std::any_of(image_.maps.begin(), image_.maps.end(), [](const image::MapEntry& map) { return map.role == image::MapRole::Unwind; });
+  const bool wanted = std::any_of(image_.maps.begin(), image_.maps.end(), [](const image::MapEntry& map) { return map.name == "trc_uw_files"; });
   if (!wanted && options_.stop_on_map) messages_.note("--stop-on-map changes nothing: the script takes no stacks of programs");
   if (!wanted) return {};
   TRC_TRY(tables, UnwindTables::start());
@@ -209,19 +225,13 @@ Result<> Session::start_unwind_tables() {
     if (auto stops = tables_->stop_on_map(scope_); !stops) return std::move(stops).error().context("--stop-on-map");
   }
   if (child_) {
-    std::vector<std::string> environment;
-    for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
-    want_tables_of(child_->program_path(), environment);
+    for (const std::string& file : files_of_program(child_->program_path(), own_environment())) tables_->want_file(file, Urgency::Now);
   } else if (options_.pid > 0) {
     tables_->want_process(static_cast<std::uint32_t>(options_.pid), Urgency::Now);
   } else {
     for (const std::int32_t pid : all_processes()) tables_->want_process(static_cast<std::uint32_t>(pid), Urgency::Background);
   }
   return {};
-}
-
-void Session::want_tables_of(const std::string& program, const std::vector<std::string>& environment) {
-  for (const std::string& file : files_of_program(program, environment)) tables_->want_file(file, Urgency::Now);
 }
 
 void Session::ask_for_table(std::span<const std::byte> record) {
@@ -245,6 +255,27 @@ void Session::tell_about_tables() {
   for (const std::string& complaint : tables_->take_complaints()) messages_.warn(complaint);
 }
 
+/// Interpreters that stacks wanted frames of, and that cannot be read.
+void Session::tell_about_interpreters() {
+  if (!interpreters_) return;
+  const auto ends = engine_.stack_ends();
+  const bool met = std::any_of(ends.begin(), ends.end(), [](const auto& of_program) { return of_program[TRC_STACK_PythonUnknown] != 0; });
+  if (!met) return;
+  for (const std::string& refused : interpreters_->refused()) messages_.warn(refused);
+}
+
+/// Which files hold an interpreter is looked up before programs ask.
+Result<> Session::prepare_interpreters() {
+  TRC_TRY(files, InterpreterFiles::create(image_));
+  interpreters_ = std::move(files);
+  if (!interpreters_) return {};
+  interpreters_->provide(engine_);
+  if (child_) interpreters_->look_at_files(files_of_program(child_->program_path(), own_environment()));
+  else if (options_.pid > 0) interpreters_->look_at_process(options_.pid);
+  else for (const std::int32_t pid : all_processes()) interpreters_->look_at_process(pid);
+  return {};
+}
+
 /// Runs the begin programs and keeps what they send: it is handled when everything is attached, after the "Attached" line.
 Result<> Session::run_begin() {
   bool exited = false;
@@ -264,7 +295,7 @@ Result<> Session::run_begin() {
 
 /// Programs of the command are looked at when they are executed; that is how a name comes to stand for the file that really runs.
 Result<> Session::start_following() {
-  if (!child_ || (!attacher_.has_user_targets() && !tables_) || options_.dry_run) return {};
+  if (!child_ || (!attacher_.has_user_targets() && !tables_ && !interpreters_) || options_.dry_run) return {};
   auto follow = Follow::start();
   if (follow) {
     follow_ = std::move(*follow);
@@ -385,8 +416,12 @@ void Session::follow_exec(std::int32_t pid) {
       sink_.flush();
       notify();
     }
-    if (tables_) {
-      want_tables_of(file->exe, environment_of(pid));
+    if (tables_ || interpreters_) {
+      const auto files = files_of_program(file->exe, environment_of(pid));
+      if (interpreters_) interpreters_->look_at_files(files);
+      if (tables_) {
+        for (const std::string& path : files) tables_->want_file(path, Urgency::Now);
+      }
       wait_for_tables();
     }
   }
@@ -500,6 +535,7 @@ Result<> Session::finish() {
   }
   sink_.flush();
   losses_.summarize();
+  tell_about_interpreters();
   tell_about_tables();
   if (tables_) {
     if (const std::uint64_t missed = tables_->not_stopped()) messages_.warn(fmt::format("{} processes were not held at a new mapping: too many at a time", missed));

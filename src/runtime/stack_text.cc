@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <iterator>
 
+#include "stdlib/python_abi.h"
 #include "symbols/symbolizer.h"
 
 namespace trc::runtime {
@@ -67,6 +68,17 @@ std::string location_text(std::uint64_t address, bool user, std::uint32_t pid, s
   return location ? location->build_id + " " + hexadecimal(location->offset, "0x") : hexadecimal(address, "0x");
 }
 
+/// "Class.method (file.py:12)"; among native frames with a mark in front.
+std::string interpreted_text(std::uint64_t word, std::uint32_t pid, bool marked, const DecodeContext& context) {
+  if (word == TRC_PY_UNPLACED) return "[Python frames whose place among the others is not known:]";
+  const auto frame = context.interpreted ? context.interpreted(pid, word) : std::nullopt;
+  if (!frame) return "[a function whose name was lost]";
+  std::string out = marked ? "[" + std::string(frame->tag) + "] " : "";
+  out += frame->function + " (" + frame->file;
+  if (frame->line) out += ":" + std::to_string(*frame->line);
+  return out + ")";
+}
+
 }  // namespace
 
 std::string hexadecimal(std::uint64_t number, const char* prefix) {
@@ -98,6 +110,10 @@ std::string stack_text(const lang::Type& type, const Stack& stack, std::uint32_t
     }
     if (mode == "build_id") {
       out += location_text(address, user, pid, time, context) + "\n";
+      continue;
+    }
+    if (interpreters::is_interpreted(address) && user) {
+      out += "        " + interpreted_text(address, pid, mode == "mixed", context) + "\n";
       continue;
     }
     std::vector<Frame> shown;

@@ -91,7 +91,9 @@ struct trc_py_process {
 // The name is taken from the code object's content, so a stack has the same words, and thereby the same name, whenever it is taken.
 #define TRC_PY_FRAME (1ull << 63)
 #define TRC_PY_PLACE_BITS 20
+#define TRC_PY_NAME_BITS (63 - TRC_PY_PLACE_BITS)
 #define TRC_PY_PLACE_MAX ((1u << TRC_PY_PLACE_BITS) - 1)   // this place, or one further on
+#define TRC_PY_UNPLACED (~0ull)   // not a frame: those that follow could not be put among the native ones
 #define TRC_PY_FRAME_CODE(word) (((word) & ~TRC_PY_FRAME) >> TRC_PY_PLACE_BITS)
 #define TRC_PY_FRAME_PLACE(word) ((int)((word) & TRC_PY_PLACE_MAX) - 1)
 
@@ -101,26 +103,26 @@ struct trc_py_code_key {
   unsigned tgid, reserved;
 };
 
-// A code object is sent once, in a record of lang::ActionKind::PythonCode, before the first stack that it is in. Nothing of it has to be read
+// A code object is sent once, in a record of lang::ActionKind::InterpreterCode, before the first stack that it is in. Nothing of it has to be read
 // from the process afterwards, which may be gone, or have freed it.
 #define TRC_PY_MAX_NAME 1024       // bytes of a string that are sent
 #define TRC_PY_MAX_LINES 2048      // bytes of the line table in one record; further ones follow in records of their own
-#define TRC_PY_LINE_RECORDS 64     // at most so many for one code object
+#define TRC_PY_MAX_TABLE (1 << 20) // longer tables are not sent
 
 /// The fixed part; then `name_bytes` of the qualified name, `file_bytes` of the file's name, `line_bytes` of the line table.
 struct trc_py_code_record {
   unsigned event, program;               // as in every record
   struct trc_py_code_key key;
   unsigned long long id;                 // TRC_PY_FRAME_CODE of its frames
-  int first_line;                        // co_firstlineno
-  int first_traceable;                   // _co_firsttraceable, in code units
   unsigned name_state, file_state;       // of the strings, as CPython 3.11 has it (see string_shift)
   unsigned name_length, file_length;     // characters they really have
   unsigned short name_bytes, file_bytes, line_bytes, reserved;
+  int first_line;                        // co_firstlineno
   unsigned line_offset, line_total;      // where this part of the line table begins; how long the whole is
+  unsigned reserved2;
 };
 
-/// A record of lang::ActionKind::PythonFile: a program met a file that the runner has not looked at.
+/// A record of lang::ActionKind::InterpreterFile: a program met a file that the runner has not looked at.
 struct trc_py_file_record {
   unsigned event, program;
   struct trc_uw_file_key key;

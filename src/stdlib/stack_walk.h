@@ -40,3 +40,4 @@ struct trc_walk {
 #define TRC_WALK_ASKED 4    // the script said where to cut
 #define TRC_WALK_TABLES_ONLY 8   // no frame pointers
 #define TRC_WALK_OF_TASK 16      // where the context leads to no kernel stack, the task's own will do
+#define TRC_WALK_RUNS 32    // Python frames go into runs of the struct trc_py_walk, to be put among native ones

@@ -5,20 +5,15 @@
 // follow. What is large or has loops is a global function, verified once; they pass the number of the walk. Kernel structures are read with
 // bpf_probe_read_kernel at offsets that the runner took from BTF.
 #include "trc.bpf.h"
-#include "loss.h"
 #include "stack_hash.h"
 #include "stack_walk.h"
+#include "walk.bpf.h"
 
-extern char trc_walks, trc_stacks_seen, trc_stack_ends, trc_ring, trc_loss, trc_uw_files, trc_uw_pages, trc_uw_rows, trc_uw_rules;
+extern char trc_stacks_seen, trc_uw_files, trc_uw_pages, trc_uw_rows, trc_uw_rules;
 
 // What code generation chose.
-extern const volatile u64 trc_stack_capacity;   // frames that an element of trc_walks has room for
 extern const volatile u64 trc_stack_event;      // numbers of the events of the two kinds of record
 extern const volatile u64 trc_unwind_event;
-
-#define TRC_KERNEL_FIELD(symbol, structure, member) extern const volatile u64 trc_at_##symbol;
-#include "kernel_fields.def"
-#undef TRC_KERNEL_FIELD
 
 #define VM_EXEC 4
 #define CS_RING_3 3                 // both low bits of cs: the registers are those of user code
@@ -29,16 +24,6 @@ extern const volatile u64 trc_unwind_event;
 enum { REG_BP = 4, REG_IP = 16, REG_CS = 17, REG_SP = 19 };
 // Where the numbers 0 to 15 of registers in DWARF (System V psABI for x86-64, figure 3.36) lie in it, four bits each; 7 is the stack pointer.
 #define DWARF_TO_REGISTER 0x0123678904ed5bcaull
-
-TRC_LOCAL struct trc_walk *walk_at(u32 index) { return bpf_map_lookup_elem(&trc_walks, &index); }
-
-TRC_LOCAL u64 *frames_of(struct trc_walk *walk) { return (u64 *)(walk + 1); }
-
-TRC_LOCAL u64 kernel_word(u64 address) {
-  u64 value = 0;
-  bpf_probe_read_kernel(&value, sizeof value, (const void *)address);
-  return value;
-}
 
 // ---- claiming --------------------------------------------------------------------------------------------------------------------------
 
@@ -55,25 +40,7 @@ TRC_SHARED struct trc_walk *trc_walk_claim(void) {
   return 0;
 }
 
-TRC_LOCAL void release(struct trc_walk *walk) { *(volatile u64 *)&walk->claimed = 0; }
-
-// ---- counting --------------------------------------------------------------------------------------------------------------------------
-
-TRC_LOCAL void count_end(u32 program, u32 end) {
-  u64 *ends = bpf_map_lookup_elem(&trc_stack_ends, &program);
-  if (!ends || end >= TRC_STACK_ENDS) return;
-  __sync_fetch_and_add(&ends[end], 1);
-}
-
-TRC_LOCAL void count_loss_at(u32 program, u32 offset) {
-  char *counters = bpf_map_lookup_elem(&trc_loss, &program);
-  if (counters) __sync_fetch_and_add((u64 *)(counters + offset), 1);
-}
-#define COUNT_LOSS(program, member) count_loss_at(program, __builtin_offsetof(struct loss_counters, member))
-
 // ---- names and records -----------------------------------------------------------------------------------------------------------------
-
-TRC_LOCAL void mix(struct trc_walk *walk, u64 value) { trc_hash_add(&walk->hash_a, &walk->hash_b, value); }
 
 /// Names the stack in `walk` and sends it, unless that was done before. Two runs that meet a new stack at the same time both send it. The
 /// name is kept after the record was sent, so that a record that found no room is sent again the next time.
@@ -385,8 +352,14 @@ TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule) {
   return 0;
 }
 
+// In python.bpf.c; only walks of both kinds of frames call them. (nodebug: clang 19 crashes on describing them here.)
+__attribute__((nodebug)) u64 trc_py_walk_frames(u32 index, u32 program, u32 limit, u32 flags);
+__attribute__((nodebug)) int trc_py_place(u32 index, u64 low, u64 high);
+__attribute__((nodebug)) int trc_py_place_rest(u32 index);
+__attribute__((nodebug)) u32 trc_py_end(u32 index, u32 end);
+
 /// One frame: keeps it, finds out how to go on from it, does so.
-TRC_LOCAL s64 walk_frame(struct walk_context *context, const int tables) {
+TRC_LOCAL s64 walk_frame(struct walk_context *context, const int tables, const int mixed) {
   struct trc_walk *walk = context->walk;
   u32 count = walk->count;
   if (count >= walk->limit) return ends(walk, walk->flags & TRC_WALK_ASKED ? TRC_STACK_Asked : TRC_STACK_Limit);
@@ -414,16 +387,21 @@ TRC_LOCAL s64 walk_frame(struct walk_context *context, const int tables) {
     if (walk->file.state == TRC_UW_FILE_ASKED) return ends(walk, TRC_STACK_NotLoaded);
     if (walk->file.pages) rule = trc_unwind_rule(walk->file.first_page, walk->file.pages, walk->file.page_base, place + walk->map_bias);
   }
-  return step(walk, rule);
+  u64 low = walk->sp;
+  s64 last = step(walk, rule);
+  // What a signal has interrupted may lie on another stack, and the handler's own frame runs nothing.
+  if (mixed && !last && !walk->exact) trc_py_place(walk->index, low, walk->sp);
+  return last;
 }
-static s64 walk_frame_by_tables(u32 number, struct walk_context *context) {
-  (void)number;
-  return walk_frame(context, 1);
-}
-static s64 walk_frame_by_pointers(u32 number, struct walk_context *context) {
-  (void)number;
-  return walk_frame(context, 0);
-}
+#define WALK_FRAME(name, tables, mixed)                            \
+  static s64 name(u32 number, struct walk_context *context) {      \
+    (void)number;                                                  \
+    return walk_frame(context, tables, mixed);                     \
+  }
+WALK_FRAME(walk_frame_by_tables, 1, 0)
+WALK_FRAME(walk_frame_by_pointers, 0, 0)
+WALK_FRAME(walk_mixed_by_tables, 1, 1)
+WALK_FRAME(walk_mixed_by_pointers, 0, 1)
 
 /// Where the thread was in its own code. 0: it has none, being the kernel's own, or was not there yet.
 TRC_LOCAL int start_walk(struct trc_walk *walk) {
@@ -440,7 +418,7 @@ TRC_LOCAL int start_walk(struct trc_walk *walk) {
   return 1;
 }
 
-TRC_LOCAL u64 walk_stack(struct trc_stack_name *name, u32 program, u32 limit, u32 flags, const int tables) {
+TRC_LOCAL u64 walk_stack(struct trc_stack_name *name, u32 program, u32 limit, u32 flags, const int tables, const int mixed) {
   if (!name) return 0;
   struct trc_walk *walk = trc_walk_claim();
   if (!walk) {
@@ -460,8 +438,18 @@ TRC_LOCAL u64 walk_stack(struct trc_stack_name *name, u32 program, u32 limit, u3
     walk->record.tgid = trc_pid_tgid() >> 32;
     mix(walk, walk->record.tgid);   // so that what is said about the process and the time holds for all stacks of the name
     struct walk_context context = {walk};
-    bpf_loop(limit + 1, tables ? (void *)walk_frame_by_tables : (void *)walk_frame_by_pointers, &context, 0);
-    count = walk->count;
+    u32 counted = flags & TRC_WALK_COUNT;
+    if (mixed) count = trc_py_walk_frames(walk->index, program, limit, flags | TRC_WALK_RUNS);
+    if (mixed && !counted) {
+      bpf_loop(limit + 1, tables ? (void *)walk_mixed_by_tables : (void *)walk_mixed_by_pointers, &context, 0);
+      trc_py_place_rest(walk->index);
+      count = walk->count;
+    } else {
+      bpf_loop(limit + 1, tables ? (void *)walk_frame_by_tables : (void *)walk_frame_by_pointers, &context, 0);
+      count += walk->count;
+      if (count > limit) count = limit;
+    }
+    if (mixed) walk->end = trc_py_end(walk->index, walk->end);
     count_end(program, walk->end);
     if (!(flags & TRC_WALK_COUNT)) trc_stack_store(walk->index, name);
   }
@@ -471,11 +459,21 @@ TRC_LOCAL u64 walk_stack(struct trc_stack_name *name, u32 program, u32 limit, u3
 
 /// The user stack of the current thread, of at most `limit` frames: how many there are. Its name goes to `name`, which is left alone when
 /// there is no stack or when it is only counted. `flags`: TRC_WALK_… of stack_walk.h.
-TRC_GLOBAL u64 trc_user_stack(struct trc_stack_name *name, u32 program, u32 limit, u32 flags) { return walk_stack(name, program, limit, flags, 1); }
+TRC_GLOBAL u64 trc_user_stack(struct trc_stack_name *name, u32 program, u32 limit, u32 flags) {
+  return walk_stack(name, program, limit, flags, 1, 0);
+}
 
 /// The same by frame pointers alone; needs no tables.
 TRC_GLOBAL u64 trc_user_stack_fp(struct trc_stack_name *name, u32 program, u32 limit, u32 flags) {
-  return walk_stack(name, program, limit, flags, 0);
+  return walk_stack(name, program, limit, flags, 0, 0);
+}
+
+/// The same with Python frames, each behind the native frame that runs it.
+TRC_GLOBAL u64 trc_mixed_stack(struct trc_stack_name *name, u32 program, u32 limit, u32 flags) {
+  return walk_stack(name, program, limit, flags, 1, 1);
+}
+TRC_GLOBAL u64 trc_mixed_stack_fp(struct trc_stack_name *name, u32 program, u32 limit, u32 flags) {
+  return walk_stack(name, program, limit, flags, 0, 1);
 }
 
 // ---- kernel stacks ---------------------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ void use_file(const std::string& bytes) {
   const auto file = trc::symbols::ElfReader::from_bytes(bytes, "/nonexistent/fuzz");
   if (!file) return;
   python::read_specific(*file);
-  const auto found = python::recognise(*file);
+  const auto found = python::recognise(*file, "python");
   if (found && *found) check((*found)->code_end > (*found)->code_offset, "an interpreter without code");
 }
 

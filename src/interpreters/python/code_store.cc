@@ -64,7 +64,7 @@ std::optional<NamedFrame> CodeStore::name(std::uint32_t tgid, std::uint64_t word
   const Code& code = found->second;
   const int place = TRC_PY_FRAME_PLACE(word);
   const bool beyond = (word & TRC_PY_PLACE_MAX) == TRC_PY_PLACE_MAX;
-  NamedFrame frame{*code.function, *code.file, std::nullopt};
+  NamedFrame frame{*code.function, *code.file, std::nullopt, "py"};
   if (beyond) return frame;
   frame.line = code.more_lines.empty() ? line_at(*code.lines, code.first_line, place)
                                        : line_at(*code.lines + code.more_lines, code.first_line, place);

@@ -11,18 +11,13 @@
 #include <string>
 #include <utility>
 
-namespace trc::interpreters::python {
+#include "interpreters/interpreter.h"
 
-/// A frame as it is shown. Strings are UTF-8, without control characters; what was longer than what is sent ends in "...".
-struct NamedFrame {
-  std::string function;      ///< qualified: "Class.method", "outer.<locals>.inner"
-  std::string file;          ///< as the interpreter calls it
-  std::optional<int> line;   ///< nullopt: the instruction has none
-};
+namespace trc::interpreters::python {
 
 class CodeStore {
  public:
-  /// Takes a record of lang::ActionKind::PythonCode. False: it is damaged, and was not used.
+  /// Takes a record of lang::ActionKind::InterpreterCode. False: it is damaged, and was not used.
   bool add(std::span<const std::byte> record);
   /// The frame behind a word (TRC_PY_FRAME) of a stack of process `tgid`; nullopt: its code object was never received.
   std::optional<NamedFrame> name(std::uint32_t tgid, std::uint64_t word) const;

@@ -130,12 +130,13 @@ ThreadVariable decode_thread_variable(std::string_view code, std::uint64_t addre
   return {};
 }
 
-std::optional<Result<trc_py_runtime>> recognise(const ElfReader& file) {
+std::optional<Result<trc_py_runtime>> recognise(const ElfReader& file, std::string_view name) {
   if (!file.is_64bit() || !file.is_native_order() || file.machine() != EM_X86_64) return std::nullopt;
-  // Every build since 3.11 puts _PyRuntime into a section of its own, which is quicker to look for than a name among thousands.
+  // Every build since 3.10 puts _PyRuntime into a section of its own, which is quicker to look for than a name among thousands.
   const ElfSection* section = file.section(".PyRuntime");
   std::uint64_t address = section ? section->address : 0;
-  if (address == 0) address = file.sections().empty() ? search_runtime(file) : find_symbols<1>(file, {"_PyRuntime"})[0];
+  if (address == 0 && file.sections().empty()) address = search_runtime(file);
+  if (address == 0 && name.find("python") != std::string_view::npos) address = find_symbols<1>(file, {"_PyRuntime"})[0];
   if (address == 0) return std::nullopt;
 
   const auto [code_type, version_address, get_state] =
@@ -150,8 +151,7 @@ std::optional<Result<trc_py_runtime>> recognise(const ElfReader& file) {
     runtime.version = load<std::uint32_t>(bytes_at(file, version_address, 4), 0).value_or(0);
   }
   if (runtime.version == 0) {
-    return Error("a Python whose version cannot be told: it is older than 3.11, or all of its symbols were stripped")
-        .hint("trc reads the frames of 3.11 to 3.14");
+    return Error("it is older than 3.11, or all of its symbols were stripped").hint("trc reads the frames of Python 3.11 to 3.14");
   }
   auto layout = layout_of(runtime.version, words);
   if (!layout) return std::move(layout).error();

@@ -11,7 +11,8 @@ namespace trc::interpreters::python {
 
 /// What the walker needs to know of an ELF file with an interpreter (a program or libpython, under any name, stripped or not). nullopt: no
 /// interpreter in it. Errors: one whose frames cannot be read, and why. `specific` is left 0: it is the C library's, see read_specific().
-std::optional<Result<trc_py_runtime>> recognise(const symbols::ElfReader& file);
+/// A `name` of the file with "python" in it makes it worth looking for an old version, which can only be refused.
+std::optional<Result<trc_py_runtime>> recognise(const symbols::ElfReader& file, std::string_view name);
 
 /// The offset of `specific` in struct pthread, as the C library tells its own debugging library; nullopt if it is not said.
 std::optional<std::uint32_t> read_specific(const symbols::ElfReader& c_library);

@@ -53,7 +53,7 @@ class PythonRecognise : public ::testing::Test {
   std::optional<Result<trc_py_runtime>> recognise_file(const std::string& path) {
     auto file = symbols::ElfReader::open(path);
     EXPECT_TRUE(file.has_value()) << path;
-    return file ? recognise(*file) : std::nullopt;
+    return file ? recognise(*file, path) : std::nullopt;
   }
   /// What an interpreter of that version is made of, as far as it is looked at.
   std::string source(const std::string& version, const std::string& words = "") {
@@ -141,7 +141,7 @@ TEST_F(PythonRecognise, WithoutSectionsAndSymbols) {
   const auto file = symbols::ElfReader::from_bytes(*bytes, "stripped");
   ASSERT_TRUE(file);
   ASSERT_TRUE(file->sections().empty());
-  const auto found = recognise(*file);
+  const auto found = recognise(*file, "stripped");
   ASSERT_TRUE(found && found->has_value());
   EXPECT_EQ((*found)->version, 0x030d00f0u);
 }
@@ -151,7 +151,9 @@ TEST_F(PythonRecognise, RefusalsSayWhy) {
   EXPECT_THAT(error_of(folder_.compile("new", source("0x030f00f0") + main_, "-rdynamic")), HasSubstr("Python 3.15.0 is newer"));
   EXPECT_THAT(error_of(folder_.compile("beta", source("0x030e00b2") + main_, "-rdynamic")), HasSubstr("Python 3.14.0b2 is a pre-release"));
   EXPECT_THAT(error_of(folder_.compile("damaged", source("0x030d00f0") + main_, "-rdynamic")), HasSubstr("not where they belong"));
-  EXPECT_THAT(error_of(folder_.compile("none", source("0x030c00f0") + main_, "-s")), HasSubstr("version cannot be told"));
+  EXPECT_THAT(error_of(folder_.compile("none", source("0x030c00f0") + main_, "-s")), HasSubstr("older than 3.11, or all of its symbols were stripped"));
+  EXPECT_THAT(error_of(folder_.compile("python3.8", "int _PyRuntime = 1; int main(void) { return 0; }", "-rdynamic")), HasSubstr("older than 3.11"));
+  EXPECT_EQ(error_of(folder_.compile("other", "int _PyRuntime = 1; int main(void) { return 0; }", "-rdynamic")), "no interpreter");
   std::string words = words_313("0x030d00f0");
   words.replace(words.find("632"), 3, "0x99999999");
   EXPECT_THAT(error_of(folder_.compile("insane", source("0x030d00f0", words) + main_, "-rdynamic")), HasSubstr("make no sense"));

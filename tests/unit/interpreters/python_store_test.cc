@@ -15,7 +15,7 @@ using namespace std::string_literals;
 constexpr std::uint32_t kAscii = 1 << 2 | 1 << 5 | 1 << 6;
 
 struct Sent {
-  trc_py_code_record record{.key = {.code = 0x7f0000001000, .tag = 7, .tgid = 42}, .id = 99, .first_line = 10, .name_state = kAscii, .file_state = kAscii};
+  trc_py_code_record record{.key = {.code = 0x7f0000001000, .tag = 7, .tgid = 42}, .id = 99, .name_state = kAscii, .file_state = kAscii, .first_line = 10};
   std::string name = "Thing.method", file = "/srv/app.py", lines = "\xd9\x00\x00"s;
 
   std::vector<std::byte> bytes() {

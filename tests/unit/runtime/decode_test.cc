@@ -9,6 +9,7 @@
 
 #include "lang/aggregates.h"
 #include "stdlib/unwind_abi.h"
+#include "stdlib/python_abi.h"
 #include "symbols/symbolizer.h"
 #include "unit/runtime/bytes.h"
 
@@ -175,6 +176,22 @@ TEST_F(Stacks, Kernel) {
   EXPECT_EQ(kernel_stack(""), "\n        0x10\n");
   EXPECT_EQ(kernel_stack("perf"), "\n\t10 0x10\n");
   EXPECT_EQ(asked.low, 11U);
+}
+
+TEST_F(Stacks, FramesOfPython) {
+  constexpr std::uint64_t kNamed = TRC_PY_FRAME | 7, kWithoutLine = TRC_PY_FRAME | 8, kLost = TRC_PY_FRAME | 9;
+  context.interpreted = [](std::uint32_t pid, std::uint64_t word) -> std::optional<interpreters::NamedFrame> {
+    EXPECT_EQ(pid, static_cast<std::uint32_t>(::getpid()));
+    if (word == kLost) return std::nullopt;
+    return interpreters::NamedFrame{"A.f", "/x/a.py", word == kNamed ? std::optional(12) : std::nullopt, "py"};
+  };
+  frames = {kNamed, kWithoutLine, kLost};
+  EXPECT_EQ(user_stack("python"), "\n        A.f (/x/a.py:12)\n        A.f (/x/a.py)\n        [a function whose name was lost]\n");
+  frames = {0x10, kNamed, TRC_PY_UNPLACED, kNamed};
+  EXPECT_EQ(user_stack("mixed"), "\n        0x10\n        [py] A.f (/x/a.py:12)\n        [Python frames whose place among the others is not known:]\n"
+                                 "        [py] A.f (/x/a.py:12)\n");
+  end = TRC_STACK_PythonUnlinked;
+  EXPECT_THAT(user_stack("python"), ::testing::EndsWith("[truncated: a Python frame that was being entered or left]\n"));
 }
 
 TEST_F(Stacks, ThatAreCutSayWhy) {
