@@ -1,11 +1,15 @@
 // Stops every process that a traced command executes, at its exec, and tells who it is; the tracer attaches what waits for that program
 // and lets it go on, before its first instruction.
+#include "runtime/held_abi.h"
+
 typedef unsigned int u32;
 typedef int s32;
 typedef unsigned long long u64;
 
 #define SEC(name) __attribute__((section(name), used))
 
+static long (*const map_update)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
+static long (*const map_delete)(void *map, const void *key) = (void *)3;
 static long (*const probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 static u64 (*const get_current_pid_tgid)(void) = (void *)14;
 static long (*const send_signal)(u32 signal) = (void *)109;
@@ -14,7 +18,7 @@ static void *(*const ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *
 static void (*const ringbuf_submit)(void *data, u64 flags) = (void *)132;
 static void (*const ringbuf_discard)(void *data, u64 flags) = (void *)133;
 
-enum { kSigStop = 19, kMostAncestors = 16, kMapTypeRing = 27 };
+enum { kSigStop = 19, kMostAncestors = 16, kMapTypeHash = 1, kMapTypeRing = 27 };
 
 // The kernel's own, reduced to what is read; libbpf moves the offsets to where the running kernel has them.
 struct task_struct {
@@ -28,6 +32,14 @@ struct {
   int (*type)[kMapTypeRing];
   int (*max_entries)[65536];
 } execs SEC(".maps");
+
+// Who is stopped, for whoever lets them go on if the tracer dies.
+struct {
+  int (*type)[kMapTypeHash];
+  s32 *key;
+  u64 *value;
+  int (*max_entries)[TRC_HELD_PROCESSES];
+} held SEC(".maps");
 
 u32 tracer;                                   // as the first namespace counts processes, which is what task_struct has
 const volatile u64 namespace_device = 0;      // of the tracer's pid namespace; inode 0: it is the first one
@@ -66,9 +78,16 @@ SEC("trc/executed") int executed(u64 *arguments) {
   if (pid <= 0) return 0;
   s32 *record = ringbuf_reserve(&execs, sizeof *record, 0);
   if (!record) return 0;                      // nobody would let it go on
+  const u64 one = 1;
   *record = pid;
-  if (send_signal(kSigStop) == 0) ringbuf_submit(record, 0);
-  else ringbuf_discard(record, 0);
+  if (map_update(&held, &pid, &one, 0) != 0) {
+    ringbuf_discard(record, 0);
+  } else if (send_signal(kSigStop) == 0) {
+    ringbuf_submit(record, 0);
+  } else {
+    map_delete(&held, &pid);
+    ringbuf_discard(record, 0);
+  }
   return 0;
 }
 

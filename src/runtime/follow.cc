@@ -1,7 +1,5 @@
 #include "runtime/follow.h"
 
-#include <signal.h>
-
 #include <cstring>
 #include <string>
 
@@ -45,15 +43,16 @@ Result<std::unique_ptr<Follow>> Follow::start() {
   follow->ring_fd_ = ring_fd;
   TRC_TRY(ring, kernel::RingBuffer::map(ring_fd, kRingBytes));
   follow->ring_ = std::move(ring);
+  TRC_TRY(held_fd, bpf.map("held"));
+  TRC_TRY(held, HeldProcesses::watch(held_fd));
+  follow->held_ = std::move(held);
   TRC_TRY(executed, bpf.program("executed"));
   TRC_TRY(link, kernel::attach_raw_tracepoint(executed, "sched_process_exec", std::nullopt));
   follow->link_ = std::move(link);
   return follow;
 }
 
-Follow::~Follow() {
-  finish([](std::int32_t pid) { ::kill(pid, SIGCONT); });
-}
+Follow::~Follow() { finish(); }
 
 void Follow::drain(const std::function<void(std::int32_t pid)>& executed) {
   ring_->drain(
@@ -68,13 +67,15 @@ void Follow::drain(const std::function<void(std::int32_t pid)>& executed) {
 }
 
 void Follow::resume(std::int32_t pid) {
-  ::kill(pid, SIGCONT);
+  held_->resume(pid);
   ancestors_.watch(pid);
 }
 
-void Follow::finish(const std::function<void(std::int32_t pid)>& executed) {
+void Follow::finish() {
+  if (!link_) return;
   link_.reset();
-  if (ring_) drain(executed);
+  drain([this](std::int32_t pid) { resume(pid); });   // with its ancestors
+  held_.reset();
 }
 
 }  // namespace trc::runtime

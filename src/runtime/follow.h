@@ -11,6 +11,7 @@
 #include "kernel/bpf_object.h"
 #include "kernel/ring_buffer.h"
 #include "runtime/ancestors.h"
+#include "runtime/held_processes.h"
 
 namespace trc::runtime {
 
@@ -27,13 +28,14 @@ class Follow {
   /// For the parents of those that were resumed; call it when pending_ms() has passed (-1: never).
   void resume_ancestors() { ancestors_.look(); }
   int pending_ms() const { return ancestors_.pending_ms(); }
-  /// Stops following; processes that were stopped meanwhile are handed over a last time.
-  void finish(const std::function<void(std::int32_t pid)>& executed);
+  /// Stops following; processes that were stopped meanwhile go on.
+  void finish();
 
  private:
   Follow() = default;
   std::unique_ptr<kernel::BpfObject> object_;
   std::unique_ptr<kernel::RingBuffer> ring_;
+  std::unique_ptr<HeldProcesses> held_;
   Fd link_;
   int ring_fd_ = -1;
   Ancestors ancestors_;

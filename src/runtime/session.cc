@@ -455,7 +455,7 @@ void Session::drain_all() {
 void Session::stop_programs() {
   if (follow_) {
     // No more processes are stopped, and those that were go on.
-    follow_->finish([this](std::int32_t pid) { follow_->resume(pid); });
+    follow_->finish();
     follow_.reset();
   }
   std::vector<std::unique_ptr<Attachment>> taken = attacher_.take();

@@ -1,5 +1,6 @@
 // Stops a process that has mapped code of a file without unwind table, before it can run any of it. Hooks on the exit of every system call
 // and not on mmap's own event: the kernel passes over programs on those when another one runs on the CPU.
+#include "runtime/held_abi.h"
 #include "runtime/unwind/map_stop_abi.h"
 
 typedef unsigned int u32;
@@ -25,7 +26,7 @@ enum { kSigStop = 19, kMostAncestors = 16, kMapTypeHash = 1, kMapTypeRing = 27, 
 
 struct { int (*type)[kMapTypeRing]; int (*max_entries)[TRC_MAP_STOP_RING]; } stops SEC(".maps");
 // Who is stopped, for whoever lets them go on if the tracer dies.
-struct { int (*type)[kMapTypeHash]; s32 *key; u64 *value; int (*max_entries)[TRC_MAP_STOP_HELD]; } held SEC(".maps");
+struct { int (*type)[kMapTypeHash]; s32 *key; u64 *value; int (*max_entries)[TRC_HELD_PROCESSES]; } held SEC(".maps");
 struct { int (*type)[kMapTypeHash]; struct trc_uw_file_key *key; struct trc_uw_file *value; int (*max_entries)[TRC_UW_MAX_FILES]; } trc_uw_files SEC(".maps");
 
 const volatile struct trc_map_stop_settings settings = {};

@@ -1,10 +1,6 @@
 #include "runtime/unwind/map_stop.h"
 
-#include <linux/bpf.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,10 +9,8 @@
 #include <vector>
 
 #include "kernel/bpf_link.h"
-#include "kernel/bpf_map.h"
 #include "kernel/btf.h"
 #include "runtime/proc.h"
-#include "runtime/reaper.h"
 
 extern const char trc_map_stop_object[];
 extern const char trc_map_stop_object_end[];
@@ -31,7 +25,6 @@ constexpr std::uint64_t kFirstPidNamespace = 0xEFFFFFFC;  // its inode number is
 // The threads of a stopped process stop within microseconds, but one that is inside a long system call stops at its end.
 constexpr std::chrono::milliseconds kSettleTime{200};
 constexpr std::chrono::microseconds kSettleLook{100};
-constexpr long kAfterTheEndNs = 50'000'000;               // until programs that were running at the end of trc have sent their signals
 
 constexpr const char* kMembers[] = {
 #define TRC_MAP_STOP_MEMBER(symbol, member) member,
@@ -70,27 +63,6 @@ bool has_settled(std::int32_t pid) {
   return true;
 }
 
-/// Lets all processes of the map `held` go on. Only async-signal-safe calls.
-void continue_all(int held) {
-  std::int32_t pid = 0, next = 0;
-  bool more = kernel::next_key(held, nullptr, &next);
-  for (int i = 0; more && i < TRC_MAP_STOP_HELD; ++i) {   // a key that goes away meanwhile would begin it all again
-    pid = next;
-    ::kill(pid, SIGCONT);
-    more = kernel::next_key(held, &pid, &next);
-  }
-}
-
-/// After the end of trc, in a process of its own; only async-signal-safe calls. The map's descriptor is all that is left.
-void release_held(const void* context) {
-  const int held = *static_cast<const int*>(context);
-  for (int round = 0; round < 2; ++round) {
-    const timespec pause{.tv_sec = 0, .tv_nsec = kAfterTheEndNs};
-    ::nanosleep(&pause, nullptr);
-    continue_all(held);
-  }
-}
-
 }  // namespace
 
 Result<std::unique_ptr<MapStop>> MapStop::start(const probes::Scope& scope, int files) {
@@ -115,9 +87,8 @@ Result<> MapStop::set_up(const probes::Scope& scope, int files) {
   TRC_TRY(ring, kernel::RingBuffer::map(ring_fd, TRC_MAP_STOP_RING));
   ring_ = std::move(ring);
   ring_fd_ = ring_fd;
-  held_fd_ = held_fd;
-  survivor_ = start_survivor("trc-release", std::span(&held_fd_, 1), release_held, &held_fd_);
-  if (survivor_ < 0) return Error::from_errno("start the process that would let stopped ones go on");
+  TRC_TRY(held, HeldProcesses::watch(held_fd));
+  held_ = std::move(held);
   TRC_TRY(mapped, object_->program("mapped"));
   TRC_TRY(mapped_link, kernel::attach_raw_tracepoint(mapped, "sys_exit", std::nullopt));
   mapped_ = std::move(mapped_link);
@@ -131,15 +102,7 @@ Result<> MapStop::set_up(const probes::Scope& scope, int files) {
 MapStop::~MapStop() {
   mapped_.reset();
   executed_.reset();
-  if (held_fd_ >= 0) {
-    continue_all(held_fd_);
-    ::usleep(1000);   // a program that was running on another CPU is done
-    continue_all(held_fd_);
-  }
-  if (survivor_ > 0) {
-    ::kill(survivor_, SIGKILL);
-    ::waitpid(survivor_, nullptr, 0);
-  }
+  held_.reset();
 }
 
 void MapStop::drain(const Want& want) {
@@ -156,14 +119,6 @@ void MapStop::drain(const Want& want) {
       TRC_MAP_STOP_RING);
 }
 
-void MapStop::set_held(std::int32_t pid, bool is_held) {
-  const kernel::BpfMap held{.fd = held_fd_, .key_size = sizeof pid, .value_size = 8, .max_entries = TRC_MAP_STOP_HELD};
-  const auto key = std::as_bytes(std::span(&pid, 1));
-  const std::uint64_t one = 1;
-  if (is_held) (void)kernel::update(held, key, std::as_bytes(std::span(&one, 1)), false);
-  else (void)kernel::remove(held, key);
-}
-
 void MapStop::done(std::int32_t pid, const Want& want) {
   const auto process = open_.find(pid);
   if (process == open_.end()) return;
@@ -177,8 +132,7 @@ void MapStop::done(std::int32_t pid, const Want& want) {
     if (settled || Clock::now() > deadline) break;
     ::usleep(static_cast<unsigned>(kSettleLook.count()));
   }
-  set_held(pid, false);
-  ::kill(pid, SIGCONT);
+  held_->resume(pid);
   drain(want);
   if (process->second == 0) {
     open_.erase(process);
@@ -186,8 +140,7 @@ void MapStop::done(std::int32_t pid, const Want& want) {
     return;
   }
   // A thread that had not settled: its stop may have been taken back.
-  set_held(pid, true);
-  ::kill(pid, SIGSTOP);
+  held_->hold(pid);
 }
 
 std::uint64_t MapStop::not_stopped() const {

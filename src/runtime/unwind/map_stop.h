@@ -13,6 +13,7 @@
 #include "kernel/ring_buffer.h"
 #include "probes/provider.h"
 #include "runtime/ancestors.h"
+#include "runtime/held_processes.h"
 #include "runtime/unwind/map_stop_abi.h"
 
 namespace trc::runtime {
@@ -40,14 +41,13 @@ class MapStop {
  private:
   MapStop() = default;
   Result<> set_up(const probes::Scope& scope, int files);
-  void set_held(std::int32_t pid, bool is_held);
 
   std::unique_ptr<kernel::BpfObject> object_;
   std::unique_ptr<kernel::RingBuffer> ring_;
+  std::unique_ptr<HeldProcesses> held_;
   Fd mapped_, executed_;                        ///< links
-  int ring_fd_ = -1, held_fd_ = -1;
+  int ring_fd_ = -1;
   std::map<std::int32_t, std::size_t> open_;    ///< files without table, by process
-  std::int32_t survivor_ = -1;
   bool is_tree_ = false;                        ///< those that are held descend from us
   Ancestors ancestors_;
 };

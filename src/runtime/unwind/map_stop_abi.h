@@ -3,7 +3,6 @@
 
 #include "stdlib/unwind_abi.h"
 
-#define TRC_MAP_STOP_HELD 16384       // processes held at a time
 #define TRC_MAP_STOP_RING 1048576     // bytes
 
 /// Where members of kernel structures lie, in the order of the program's read-only data.
