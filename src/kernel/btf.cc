@@ -1,10 +1,18 @@
 #include "kernel/btf.h"
 
+#include <fcntl.h>
 #include <linux/btf.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
+#include <array>
+#include <bitset>
 #include <cstring>
 
+#include "base/owned.h"
 #include "base/read_file.h"
 
 namespace trc::kernel {
@@ -13,36 +21,39 @@ namespace {
 constexpr std::string_view kRawPrefix = "btf_trace_";
 constexpr const char* kVmlinux = "/sys/kernel/btf/vmlinux";
 constexpr unsigned kMaxNesting = 32;   // of typedefs and structures; damaged BTF may go in circles
+constexpr std::uint32_t kStride = 32;  // a place for each of 126,000 types would take longer to write than a few to look up
 
-/// Bytes that follow the header of a type, or nullopt for a kind from a later kernel than this reader.
-std::optional<std::size_t> trailing_size(std::uint32_t info) {
-  const std::size_t vlen = BTF_INFO_VLEN(info);
-  switch (BTF_INFO_KIND(info)) {
-    case BTF_KIND_INT: return 4;
-    case BTF_KIND_ARRAY: return sizeof(btf_array);
-    case BTF_KIND_STRUCT:
-    case BTF_KIND_UNION: return vlen * sizeof(btf_member);
-    case BTF_KIND_ENUM: return vlen * sizeof(btf_enum);
-    case BTF_KIND_FUNC_PROTO: return vlen * sizeof(btf_param);
-    case BTF_KIND_VAR: return sizeof(btf_var);
-    case BTF_KIND_DATASEC: return vlen * sizeof(btf_var_secinfo);
-    case BTF_KIND_DECL_TAG: return sizeof(btf_decl_tag);
-    case BTF_KIND_ENUM64: return vlen * sizeof(btf_enum64);
-    case BTF_KIND_PTR:
-    case BTF_KIND_FWD:
-    case BTF_KIND_TYPEDEF:
-    case BTF_KIND_VOLATILE:
-    case BTF_KIND_CONST:
-    case BTF_KIND_RESTRICT:
-    case BTF_KIND_FUNC:
-    case BTF_KIND_FLOAT:
-    case BTF_KIND_TYPE_TAG: return 0;
-    default: return std::nullopt;
+/// Bytes that follow the header of a type: `fixed`, and `each` for each of the things that it counts.
+struct Trailing { std::uint8_t fixed = 0, each = 0; bool known = false; };
+
+/// By kind. What is not known is from a later kernel than this reader.
+constexpr auto kTrailing = [] {
+  std::array<Trailing, BTF_INFO_KIND(~0u) + 1> kinds{};
+  kinds[BTF_KIND_INT] = {4, 0, true};
+  kinds[BTF_KIND_ARRAY] = {sizeof(btf_array), 0, true};
+  kinds[BTF_KIND_STRUCT] = kinds[BTF_KIND_UNION] = {0, sizeof(btf_member), true};
+  kinds[BTF_KIND_ENUM] = {0, sizeof(btf_enum), true};
+  kinds[BTF_KIND_FUNC_PROTO] = {0, sizeof(btf_param), true};
+  kinds[BTF_KIND_VAR] = {sizeof(btf_var), 0, true};
+  kinds[BTF_KIND_DATASEC] = {0, sizeof(btf_var_secinfo), true};
+  kinds[BTF_KIND_DECL_TAG] = {sizeof(btf_decl_tag), 0, true};
+  kinds[BTF_KIND_ENUM64] = {0, sizeof(btf_enum64), true};
+  for (const auto kind : {BTF_KIND_PTR, BTF_KIND_FWD, BTF_KIND_TYPEDEF, BTF_KIND_VOLATILE, BTF_KIND_CONST, BTF_KIND_RESTRICT, BTF_KIND_FUNC, BTF_KIND_FLOAT,
+                          BTF_KIND_TYPE_TAG}) {
+    kinds[kind] = {0, 0, true};
   }
+  return kinds;
+}();
+
+std::size_t trailing_size(std::uint32_t info) {
+  const Trailing& trailing = kTrailing[BTF_INFO_KIND(info)];
+  return trailing.fixed + std::size_t{trailing.each} * BTF_INFO_VLEN(info);
 }
 
+bool is_structure(std::uint32_t info) { return BTF_INFO_KIND(info) == BTF_KIND_STRUCT || BTF_INFO_KIND(info) == BTF_KIND_UNION; }
+
 template <class T>
-T read_at(const std::string& bytes, std::size_t at) {
+T read_at(std::string_view bytes, std::size_t at) {
   T value;
   std::memcpy(&value, bytes.data() + at, sizeof value);
   return value;
@@ -50,33 +61,88 @@ T read_at(const std::string& bytes, std::size_t at) {
 
 }  // namespace
 
-Result<Btf> Btf::parse(std::string bytes, const Btf* base) {
+/// The bytes of a file, mapped or read.
+class Btf::Storage {
+ public:
+  explicit Storage(std::string text) : text_(std::move(text)), bytes_(text_) {}
+  Storage(const void* mapped, std::size_t size) : bytes_(static_cast<const char*>(mapped), size), is_mapped_(true) {}
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  ~Storage() {
+    if (is_mapped_) ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
+  }
+  std::string_view bytes() const { return bytes_; }
+
+ private:
+  std::string text_;
+  std::string_view bytes_;
+  bool is_mapped_ = false;
+};
+
+Btf::Btf(Btf&& other) noexcept = default;
+Btf& Btf::operator=(Btf&& other) noexcept = default;
+Btf::~Btf() = default;
+
+Result<Btf> Btf::parse(std::string bytes, const Btf* base) { return parse_stored(std::make_unique<Storage>(std::move(bytes)), base); }
+
+Result<Btf> Btf::open(const std::string& path, const Btf* base) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return Error::from_errno("open " + path);
+  struct stat status {};
+  // Only a file of the kernel's own: one that somebody may cut short must not be mapped.
+  struct statfs system {};
+  const bool is_constant = ::fstat(fd.get(), &status) == 0 && status.st_size > 0 && ::fstatfs(fd.get(), &system) == 0 && system.f_type == SYSFS_MAGIC;
+  if (is_constant) {
+    const auto size = static_cast<std::size_t>(status.st_size);
+    const void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+    if (mapped != MAP_FAILED) return parse_stored(std::make_unique<Storage>(mapped, size), base);
+  }
+  TRC_TRY(bytes, read_all(fd.get(), path));
+  return parse(std::move(bytes), base);
+}
+
+Result<Btf> Btf::parse_stored(std::unique_ptr<const Storage> storage, const Btf* base) {
+  const std::string_view bytes = storage->bytes();
   Btf btf;
+  btf.storage_ = std::move(storage);
+  btf.bytes_ = bytes;
   btf.base_ = base;
   if (bytes.size() < sizeof(btf_header)) return Error("BTF: the file is too short");
   const auto header = read_at<btf_header>(bytes, 0);
   if (header.magic != BTF_MAGIC) return Error("BTF: not a BTF file of this byte order");
   const std::uint64_t types = std::uint64_t{header.hdr_len} + header.type_off, strings = std::uint64_t{header.hdr_len} + header.str_off;
   if (types + header.type_len > bytes.size() || strings + header.str_len > bytes.size()) return Error("BTF: the file is damaged");
-  btf.bytes_ = std::move(bytes);
   btf.types_ = types;
   btf.strings_ = strings;
   btf.strings_size_ = header.str_len;
-  for (std::size_t at = 0; at < header.type_len;) {
+  const std::uint32_t first = btf.first_id();
+  for (std::size_t at = 0; at < header.type_len; ++btf.count_) {
     if (header.type_len - at < sizeof(btf_type)) return Error("BTF: the file is damaged");
-    const auto size = trailing_size(read_at<btf_type>(btf.bytes_, types + at).info);
-    if (!size) return Error("BTF: the kernel uses a kind of type that this version of trc does not know");
-    if (header.type_len - at - sizeof(btf_type) < *size) return Error("BTF: the file is damaged");
-    btf.offsets_.push_back(static_cast<std::uint32_t>(at));
-    at += sizeof(btf_type) + *size;
+    const auto type = read_at<btf_type>(bytes, types + at);
+    if (!kTrailing[BTF_INFO_KIND(type.info)].known) return Error("BTF: the kernel uses a kind of type that this version of trc does not know");
+    if (btf.count_ % kStride == 0) btf.landmarks_.push_back(static_cast<std::uint32_t>(at));
+    if (is_structure(type.info) && type.name_off != 0) btf.structures_.push_back({first + btf.count_, type.name_off});
+    const std::size_t size = trailing_size(type.info);
+    if (header.type_len - at - sizeof(btf_type) < size) return Error("BTF: the file is damaged");
+    at += sizeof(btf_type) + size;
   }
   return btf;
 }
 
+/// Where a type of this file begins.
+std::optional<std::size_t> Btf::position(std::uint32_t id) const {
+  if (id < first_id() || id >= end_id()) return std::nullopt;
+  const std::uint32_t number = id - first_id();
+  std::size_t at = types_ + landmarks_[number / kStride];
+  for (std::uint32_t skip = number % kStride; skip != 0; --skip) at += sizeof(btf_type) + trailing_size(read_at<btf_type>(bytes_, at).info);
+  return at;
+}
+
 std::optional<Btf::Record> Btf::record(std::uint32_t id) const {
   if (base_ && id < first_id()) return base_->record(id);
-  if (id < first_id() || id >= end_id()) return std::nullopt;
-  const auto type = read_at<btf_type>(bytes_, types_ + offsets_[id - first_id()]);
+  const auto at = position(id);
+  if (!at) return std::nullopt;
+  const auto type = read_at<btf_type>(bytes_, *at);
   return Record{type.name_off, type.info, type.type};
 }
 
@@ -84,11 +150,16 @@ std::uint32_t Btf::strings_end() const {
   return static_cast<std::uint32_t>(strings_size_) + (base_ ? base_->strings_end() : 0);
 }
 
-std::string_view Btf::string_at(std::uint32_t offset) const {
+/// The string section from a string on.
+std::string_view Btf::string_from(std::uint32_t offset) const {
   const std::uint32_t start = base_ ? base_->strings_end() : 0;
-  if (offset < start) return base_->string_at(offset);
+  if (offset < start) return base_->string_from(offset);
   if (offset >= strings_end()) return "";
-  const std::string_view rest(bytes_.data() + strings_ + (offset - start), strings_size_ - (offset - start));
+  return bytes_.substr(strings_ + (offset - start), strings_size_ - (offset - start));
+}
+
+std::string_view Btf::string_at(std::uint32_t offset) const {
+  const std::string_view rest = string_from(offset);
   return rest.substr(0, rest.find('\0'));
 }
 
@@ -103,9 +174,9 @@ std::optional<std::uint32_t> Btf::probe_arguments(std::uint32_t pointer_id) cons
 /// What follows the header of a type.
 std::string_view Btf::trailing(std::uint32_t id) const {
   if (base_ && id < first_id()) return base_->trailing(id);
-  if (id < first_id() || id >= end_id()) return {};
-  const std::size_t at = types_ + offsets_[id - first_id()];
-  return std::string_view(bytes_).substr(at + sizeof(btf_type), trailing_size(read_at<btf_type>(bytes_, at).info).value_or(0));
+  const auto at = position(id);
+  if (!at) return {};
+  return bytes_.substr(*at + sizeof(btf_type), trailing_size(read_at<btf_type>(bytes_, *at).info));
 }
 
 /// The type behind typedefs and qualifiers.
@@ -151,33 +222,37 @@ std::optional<std::uint64_t> Btf::offset_in(std::uint32_t id, std::string_view p
 
 std::vector<std::optional<std::uint64_t>> Btf::member_offsets(std::span<const std::string> members) const {
   std::vector<std::optional<std::uint64_t>> offsets(members.size());
-  for (std::uint32_t id = first_id(); id < end_id(); ++id) {
-    const auto type = record(id);
-    if (!type || type->name == 0 || (BTF_INFO_KIND(type->info) != BTF_KIND_STRUCT && BTF_INFO_KIND(type->info) != BTF_KIND_UNION)) continue;
-    const std::string_view name = string_at(type->name);
+  std::bitset<256> first_letters;   // there are thousands of structures, and few are asked for
+  for (const std::string& member : members) {
+    if (!member.empty()) first_letters.set(static_cast<unsigned char>(member.front()));
+  }
+  for (const Structure& structure : structures_) {
+    const std::string_view rest = string_from(structure.name);
+    if (rest.empty() || !first_letters[static_cast<unsigned char>(rest.front())]) continue;
+    const std::string_view name = string_at(structure.name);
     for (std::size_t i = 0; i < members.size(); ++i) {
       const std::string_view member = members[i];
-      if (offsets[i] || !member.starts_with(name) || member.size() <= name.size() || member[name.size()] != '.') continue;
-      offsets[i] = offset_in(id, member.substr(name.size() + 1), 0);
+      if (offsets[i] || member.size() <= name.size() || member[name.size()] != '.' || !member.starts_with(name)) continue;
+      offsets[i] = offset_in(structure.id, member.substr(name.size() + 1), 0);
     }
   }
   return offsets;
 }
 
 Result<std::vector<std::optional<std::uint64_t>>> kernel_member_offsets(std::span<const std::string> members) {
-  TRC_TRY(bytes, read_file(kVmlinux));
-  TRC_TRY(btf, Btf::parse(std::move(bytes)));
+  TRC_TRY(btf, Btf::open(kVmlinux));
   return btf.member_offsets(members);
 }
 
 std::vector<RawTracepoint> Btf::raw_tracepoints() const {
   std::vector<RawTracepoint> found;
-  for (std::uint32_t id = first_id(); id < end_id(); ++id) {
-    const auto type = record(id);
-    if (!type || BTF_INFO_KIND(type->info) != BTF_KIND_TYPEDEF) continue;
-    const std::string_view name = string_at(type->name);
-    if (!name.starts_with(kRawPrefix)) continue;
-    if (const auto arguments = probe_arguments(type->size_or_type)) found.push_back({std::string(name.substr(kRawPrefix.size())), *arguments});
+  std::size_t at = types_;
+  for (std::uint32_t number = 0; number < count_; ++number) {
+    const auto type = read_at<btf_type>(bytes_, at);
+    at += sizeof type + trailing_size(type.info);
+    if (BTF_INFO_KIND(type.info) != BTF_KIND_TYPEDEF || !string_from(type.name_off).starts_with(kRawPrefix)) continue;
+    const std::string_view name = string_at(type.name_off);
+    if (const auto arguments = probe_arguments(type.type)) found.push_back({std::string(name.substr(kRawPrefix.size())), *arguments});
   }
   std::sort(found.begin(), found.end(), [](const RawTracepoint& a, const RawTracepoint& b) { return a.name < b.name; });
   found.erase(std::unique(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.name == b.name; }), found.end());

@@ -116,16 +116,13 @@ class SystemFacts final : public Facts {
   /// vmlinux first, then every module that has BTF. The types themselves are not kept: they are megabytes.
   Result<> load_raw_tracepoints() const {
     if (!raw_names_.empty()) return {};
-    TRC_TRY(bytes, read_file("/sys/kernel/btf/vmlinux"));
-    TRC_TRY(vmlinux, Btf::parse(std::move(bytes)));
+    TRC_TRY(vmlinux, Btf::open("/sys/kernel/btf/vmlinux"));
     add_raw_tracepoints("vmlinux", vmlinux);
     std::error_code ignored;
     for (const fs::directory_entry& entry : fs::directory_iterator("/sys/kernel/btf", ignored)) {
       const std::string name = entry.path().filename();
       if (name == "vmlinux") continue;
-      auto text = read_file(entry.path());
-      if (!text) continue;
-      if (const auto btf = Btf::parse(std::move(*text), &vmlinux)) add_raw_tracepoints(name, *btf);
+      if (const auto btf = Btf::open(entry.path(), &vmlinux)) add_raw_tracepoints(name, *btf);
     }
     return {};
   }

@@ -3,9 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/btf.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <stdexcept>
+
+#include "base/read_file.h"
 
 namespace trc::kernel {
 namespace {
@@ -124,6 +129,66 @@ TEST(Btf, MembersThatGoInCircles) {
                                 .type("u", BTF_KIND_TYPEDEF, 0, 2, 0)
                                 .bytes();
   EXPECT_THAT(offsets(bytes, {"self.b", "self.a.x"}), ::testing::Each(std::nullopt));
+}
+
+/// A structure behind `before` others, whose member's type comes behind `after` more.
+std::string far_apart(std::uint32_t before, std::uint32_t after) {
+  Builder builder;
+  for (std::uint32_t i = 0; i < before; ++i) builder.structure("", BTF_KIND_STRUCT, {{"filler", 1, 0}});
+  builder.structure("wanted", BTF_KIND_STRUCT, {{"inner", before + after + 2, 64}});
+  for (std::uint32_t i = 0; i < after; ++i) builder.type("filler", BTF_KIND_INT, 0, 4, 4);
+  return builder.structure("", BTF_KIND_STRUCT, {{"a", 1, 0}, {"b", 1, 32}}).bytes();
+}
+
+TEST(Btf, TypesAreFoundWhereverTheyLie) {
+  for (std::uint32_t before = 0; before < 70; ++before) {
+    for (const std::uint32_t after : {0u, 1u, 30u, 31u, 32u, 33u, 64u}) {
+      EXPECT_THAT(offsets(far_apart(before, after), {"wanted.inner.b"}), ElementsAre(12u)) << before << " " << after;
+    }
+  }
+}
+
+TEST(Btf, StructuresOfAModuleHaveTypesOfTheirBase) {
+  const auto base = Btf::parse(Builder().structure("of_base", BTF_KIND_STRUCT, {{"a", 2, 0}, {"b", 2, 32}}).bytes());
+  ASSERT_TRUE(base.has_value());
+  const auto module = Btf::parse(Builder(static_cast<std::uint32_t>(1 + sizeof "of_base" + 2 + 2)).structure("mine", BTF_KIND_STRUCT, {{"", 1, 64}}).bytes(), &*base);
+  ASSERT_TRUE(module.has_value());
+  EXPECT_THAT(module->member_offsets(std::vector<std::string>{"mine.b", "of_base.b", "mine.c"}), ElementsAre(12u, std::nullopt, std::nullopt));
+}
+
+TEST(Btf, AnyByteMayBeAnything) {
+  const std::string good = far_apart(3, 40);
+  const std::vector<std::string> asked{"wanted.inner.b", "wanted.inner", "filler.x", ".", ""};
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    for (const unsigned char byte : {0x00, 0x01, 0x04, 0x7f, 0x80, 0xff}) {
+      std::string bytes = good;
+      bytes[at] = static_cast<char>(byte);
+      const auto btf = Btf::parse(std::move(bytes));
+      if (!btf) continue;
+      EXPECT_EQ(btf->member_offsets(asked).size(), asked.size());   // whatever it says: nothing is read outside (asan looks at that)
+      EXPECT_TRUE(btf->raw_tracepoints().empty());
+    }
+  }
+}
+
+TEST(Btf, FilesAreReadOrMapped) {
+  const auto written = std::filesystem::temp_directory_path() / ("trc_btf_test." + std::to_string(::getpid()));
+  std::ofstream(written, std::ios::binary) << tracepoint_btf();
+  const auto btf = Btf::open(written);
+  std::filesystem::remove(written);
+  ASSERT_TRUE(btf.has_value());
+  EXPECT_THAT(names(*btf), ElementsAre("one/2"));
+  EXPECT_FALSE(Btf::open(written).has_value());
+  EXPECT_FALSE(Btf::open("/sys/kernel/uevent_seqnum").has_value());   // of the kernel's, and not BTF
+  const auto kernels = Btf::open("/sys/kernel/btf/vmlinux");
+  if (!kernels) GTEST_SKIP() << "SKIP: lacks /sys/kernel/btf/vmlinux";
+  auto bytes = read_file("/sys/kernel/btf/vmlinux");
+  ASSERT_TRUE(bytes.has_value());
+  const auto copy = Btf::parse(std::move(*bytes));
+  ASSERT_TRUE(copy.has_value());
+  EXPECT_EQ(names(*kernels), names(*copy));
+  const std::vector<std::string> members{"task_struct.mm", "mm_struct.start_stack", "vm_area_struct.vm_file"};
+  EXPECT_EQ(kernels->member_offsets(members), copy->member_offsets(members));
 }
 
 TEST(Btf, KernelMembersAreWhereTheyHaveToBe) {
