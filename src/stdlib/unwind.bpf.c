@@ -76,7 +76,19 @@ TRC_GLOBAL int trc_stack_store(u32 index, struct trc_stack_name *name) {
 #define MAPLE_NODE_MASK 255
 #define MAPLE_LEVELS 8
 
-/// The kernel's structure of the mapping that holds walk->ip, found as mas_walk() would (lib/maple_tree.c), but without locks: what is read
+/// The slot of the node in walk->node that holds `address`; `end` is its last one. A function of its own, so that the verifier does not
+/// follow each way out of this loop through all the levels that are left.
+TRC_GLOBAL u32 trc_walk_find_slot(u32 index, u32 end, u64 address) {
+  struct trc_walk *walk = walk_at(index);
+  if (!walk) return 0;
+  u32 at = 0;
+  for (; at < 15; at++) {
+    if (at >= end || walk->node[1 + at] >= address) break;
+  }
+  return at;
+}
+
+/// The kernel's structure of the mapping that holds `address`, found as mas_walk() would (lib/maple_tree.c), but without locks: what is read
 /// while the tree changes may be wrong, so the caller looks whether the mapping really holds the place. A node is 256 bytes of words: 0 the
 /// parent, then pivots (each the last address of its slot), then slots; its kind stands in bits 3 to 6 of what points to it.
 TRC_GLOBAL u64 trc_walk_find_area(u32 index, u64 address) {
@@ -97,10 +109,7 @@ TRC_GLOBAL u64 trc_walk_find_area(u32 index, u64 address) {
       pivots = 15;
       end = node[15] == 0 ? node[31] & 255 : node[15] == max ? 14 : 15;
     }
-    u32 at = 0;
-    for (; at < 15; at++) {
-      if (at >= end || node[(1 + at) & 31] >= address) break;
-    }
+    u32 at = trc_walk_find_slot(index, end, address);
     if (at < pivots && node[(1 + at) & 31]) max = node[(1 + at) & 31];
     entry = node[(1 + pivots + at) & 31];
     if (kind == MAPLE_LEAF_64) return entry;
@@ -240,23 +249,33 @@ TRC_LOCAL int read_word(struct trc_walk *walk, u64 address, u64 *value) {
   return 0;
 }
 
+/// Of the loop over pending return probes.
+struct return_context {
+  struct trc_walk *walk;
+  u64 place, address;
+};
+
+static s64 undo_return_probe(u32 number, struct return_context *context) {
+  (void)number;
+  u64 instance = context->walk->returns;
+  if (!instance) return 1;
+  u64 stack = kernel_word(instance + trc_at_return_instance_stack);
+  if (stack > context->place) return 1;
+  u8 chained = 0;   // a second probe of the same function: its address is the trampoline itself
+  bpf_probe_read_kernel(&chained, 1, (const void *)(instance + trc_at_return_instance_chained));
+  if (stack == context->place && !chained) context->address = kernel_word(instance + trc_at_return_instance_address);
+  context->walk->returns = kernel_word(instance + trc_at_return_instance_next);
+  return 0;
+}
+
 /// A pending return probe has replaced the return address at `place` by the kernel's trampoline. Gives the one that was there, `address` if
 /// none was replaced. struct uprobe_task keeps them, innermost first.
 TRC_GLOBAL u64 trc_walk_return_address(u32 index, u64 place, u64 address) {
   struct trc_walk *walk = walk_at(index);
   if (!walk) return address;
-  u64 instance = walk->returns;
-  for (u32 i = 0; i < MAX_RETURN_PROBES; i++) {
-    if (!instance) break;
-    u64 stack = kernel_word(instance + trc_at_return_instance_stack);
-    if (stack > place) break;
-    u8 chained = 0;   // a second probe of the same function: its address is the trampoline itself
-    bpf_probe_read_kernel(&chained, 1, (const void *)(instance + trc_at_return_instance_chained));
-    if (stack == place && !chained) address = kernel_word(instance + trc_at_return_instance_address);
-    instance = kernel_word(instance + trc_at_return_instance_next);
-  }
-  walk->returns = instance;
-  return address;
+  struct return_context context = {walk, place, address};
+  bpf_loop(MAX_RETURN_PROBES, (void *)undo_return_probe, &context, 0);
+  return context.address;
 }
 
 // ---- the walk --------------------------------------------------------------------------------------------------------------------------
