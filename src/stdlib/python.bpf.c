@@ -366,14 +366,15 @@ TRC_LOCAL u64 read_frame(struct trc_py_walk *s, u64 frame) {
 
 /// The end of a walk that did not reach the end of the chain. 0: start again. In 3.11 and 3.12 the innermost _PyCFrame may be one that has not
 /// been filled in yet; then what it will be linked to is the truth.
-TRC_LOCAL int give_up(struct trc_py_walk *s, const struct trc_py_layout *l, u32 end) {
+TRC_LOCAL int give_up(struct trc_py_walk *s, const struct trc_py_layout *l) {
   if (l->cframe_previous != TRC_PY_ABSENT && s->depth == 0 && !s->restarted && s->cframe) {
     s->restarted = 1;
     s->cframe = user_word(s->cframe + l->cframe_previous);
     s->frame = s->cframe ? user_word(s->cframe + l->cframe_frame) : 0;
     return 0;
   }
-  s->end = end;
+  // The frame behind the innermost is linked, and filled in, while the innermost is being entered; only one further out can be said to be damaged.
+  s->end = s->last_frame && s->depth <= 1 ? TRC_STACK_PythonUnlinked : TRC_STACK_Unreadable;
   return 1;
 }
 
@@ -430,29 +431,29 @@ static long step(u32 i, const u32 *index) {
   }
   u64 at = read_frame(s, frame);
   TRC_OPAQUE(at);
-  if (at > TRC_PY_WINDOW) return give_up(s, l, TRC_STACK_Unreadable);
+  if (at > TRC_PY_WINDOW) return give_up(s, l);
   const char *bytes = (const char *)s->window + at;
   u64 code = *(u64 *)(bytes + (l->frame_code & 127)) & ~3ull;   // 3.14: the low bits say how it is referred to
   u64 previous = *(u64 *)(bytes + (l->frame_previous & 127));
   u64 instruction = *(u64 *)(bytes + (l->frame_instruction & 127));
   u8 owner = *(u8 *)(bytes + (l->frame_owner & 127));
-  s->last_frame = frame;
   if (l->frame_entry == TRC_PY_ABSENT && owner >= l->frame_shim) {
     // Stands between a call from C and the frames of Python that it runs; a variable of that C function.
     s->frame = previous;
+    s->last_frame = frame;
     end_run(s, frame);
     return 0;
   }
   s64 offset = instruction - code - l->code_instructions;
-  if (offset < -2 || offset > (1 << 28)) return give_up(s, l, TRC_STACK_Unreadable);
+  if (offset < -2 || offset > (1 << 28)) return give_up(s, l);
   s32 first_traceable = 0;
   u64 word = 0;
   u32 counts = s->flags & TRC_WALK_COUNT;
   if (!counts || s->depth == 0 || offset < PY_PROLOGUE) {
     struct trc_py_met *met = &s->met[(code >> 4 ^ code >> 10) & (TRC_PY_MET - 1)];
     if (met->code != code || met->walk != s->number) {
-      if (bpf_probe_read_user(s->head, TRC_PY_CODE_BYTES, (const void *)code)) return give_up(s, l, TRC_STACK_Unreadable);
-      if (r->code_type && s->head[(l->object_type / 8) & 3] != r->code_type + s->bias) return give_up(s, l, TRC_STACK_Unreadable);
+      if (bpf_probe_read_user(s->head, TRC_PY_CODE_BYTES, (const void *)code)) return give_up(s, l);
+      if (r->code_type && s->head[(l->object_type / 8) & 3] != r->code_type + s->bias) return give_up(s, l);
       s->code = code;
       met->first_traceable = *(s32 *)((char *)s->head + (l->code_first_traceable & 255));
       met->word = counts ? 0 : trc_py_name_code(*index);
@@ -463,6 +464,7 @@ static long step(u32 i, const u32 *index) {
     word = met->word;
   }
   s->frame = previous;
+  s->last_frame = frame;
   // Python itself hides frames that have not begun, and those that it puts in for calls of classes.
   if (owner == PY_OWNED_BY_GENERATOR || offset >= 2 * (s64)first_traceable) {
     if (s->depth >= s->limit) {
