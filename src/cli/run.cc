@@ -86,7 +86,7 @@ std::string notify_text() {
   return std::getenv("__BPFTRACE_NOTIFY_PROBES_ATTACHED") ? "__BPFTRACE_NOTIFY_PROBES_ATTACHED" : "";
 }
 
-Result<int> run_image(const Options& o, const image::ProgramImage& image, std::unique_ptr<runtime::Child> child) {
+Result<int> run_image(const Options& o, const image::ProgramImage& image, runtime::EndSignals& signals, std::unique_ptr<runtime::Child> child) {
   Fd file;
   output::SinkOptions sink_options;
   if (!o.output_file.empty()) {
@@ -110,7 +110,7 @@ Result<int> run_image(const Options& o, const image::ProgramImage& image, std::u
   run.stop_on_map = o.stop_on_map;
   run.notify_attached = notify_text();
   run.no_features = o.no_features;
-  return runtime::run(image, run, kernel::system_facts(), std::move(child), *sink);
+  return runtime::run(image, run, kernel::system_facts(), signals, std::move(child), *sink);
 }
 
 }  // namespace
@@ -130,6 +130,7 @@ Result<int> run_script(const Options& o) {
   ast::AnalyseOptions analyse;
   analyse.positionals = o.positionals;
   analyse.unsafe = o.unsafe;
+  runtime::EndSignals signals;
   std::unique_ptr<runtime::Child> child;
   if (o.pid) {
     TRC_CHECK(check_pid(*o.pid));
@@ -157,7 +158,7 @@ Result<int> run_script(const Options& o) {
 
   code.image.settings = std::move(analysis->settings);
   code.image.sources.push_back({file.name(), std::string(file.text())});
-  return run_image(o, code.image, std::move(child));
+  return run_image(o, code.image, signals, std::move(child));
 }
 
 }  // namespace trc::cli

@@ -593,9 +593,8 @@ Result<int> run_on(Engine& engine, EndSignals& signals, const image::ProgramImag
   return Session(engine, signals, image, options, facts, std::move(child), sink).run();
 }
 
-Result<int> run(const image::ProgramImage& image, const RunOptions& options, const kernel::Facts& facts, std::unique_ptr<Child> child,
-                output::Sink& sink) {
-  EndSignals signals;
+Result<int> run(const image::ProgramImage& image, const RunOptions& options, const kernel::Facts& facts, EndSignals& signals,
+                std::unique_ptr<Child> child, output::Sink& sink) {
   EngineOptions engine_options;
   engine_options.verbose = options.verbose;
   engine_options.no_uprobe_multi = std::find(options.no_features.begin(), options.no_features.end(), "uprobe_multi") != options.no_features.end();

@@ -11,6 +11,7 @@
 #include "kernel/facts.h"
 #include "output/sink.h"
 #include "probes/provider.h"
+#include "runtime/signals.h"
 
 namespace trc::runtime {
 
@@ -42,7 +43,8 @@ class Child {
 };
 
 /// Runs to the end; returns the exit status of trc. Errors are failures to load or attach; maps that were filled are printed all the same.
-Result<int> run(const image::ProgramImage& image, const RunOptions& options, const kernel::Facts& facts, std::unique_ptr<Child> child,
-                output::Sink& sink);
+/// `signals` is made before the command is started and the script compiled, so that Ctrl-C ends a run in order whenever it comes.
+Result<int> run(const image::ProgramImage& image, const RunOptions& options, const kernel::Facts& facts, EndSignals& signals,
+                std::unique_ptr<Child> child, output::Sink& sink);
 
 }  // namespace trc::runtime

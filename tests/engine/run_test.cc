@@ -75,7 +75,8 @@ class RunTest : public testing::Test {
       child = std::move(*started);
     }
     testing::internal::CaptureStderr();
-    const auto result = trc::runtime::run(image_, options_, kernel::system_facts(), std::move(child), dump_);
+    EndSignals signals;
+    const auto result = trc::runtime::run(image_, options_, kernel::system_facts(), signals, std::move(child), dump_);
     said_ = testing::internal::GetCapturedStderr();
     EXPECT_TRUE(result) << result.error().message();
     return result.value_or(-1);
