@@ -1,8 +1,8 @@
 #include "runtime/interpreter_files.h"
 
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <cstring>
@@ -18,9 +18,6 @@
 namespace trc::runtime {
 namespace {
 
-/// A device number as the kernel keeps it; the C library spreads the bits otherwise.
-std::uint64_t kernel_device(std::uint64_t device) { return std::uint64_t{major(device)} << 20 | minor(device); }
-
 constexpr std::string_view kCLibrary = "libc.so.6";
 
 /// Where the C library is that a process has loaded; empty if none is seen.
@@ -35,6 +32,9 @@ std::vector<symbols::MapsLine> maps_of(std::int32_t pid) {
   const auto text = read_file(fmt::format("/proc/{}/maps", pid));
   return text ? symbols::parse_maps(*text) : std::vector<symbols::MapsLine>();
 }
+
+/// Opening must not wait: a path may lead to a device or a pipe.
+Fd open_file(const std::string& path) { return Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)); }
 
 }  // namespace
 
@@ -67,11 +67,21 @@ void InterpreterFiles::answer(const Key& key, std::uint32_t state, std::uint32_t
   (void)kernel::update(map, std::as_bytes(std::span(&file, 1)), std::as_bytes(std::span(&value, 1)), false);
 }
 
-/// False: the file could not be opened.
-bool InterpreterFiles::look(const Key& key, const std::string& path, const std::string& shown, const std::string& c_library) {
-  const auto file = symbols::ElfReader::open(path);
-  if (!file) return false;
+/// The file as programs see it at its mappings. nullopt: it is none, or another than the one that was expected.
+std::optional<InterpreterFiles::Key> InterpreterFiles::key_of(int fd, const std::optional<Key>& expected) {
+  struct stat info {};
+  if (fd < 0 || ::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+  const FileKeys::Answer answer = keys_.of(fd, info);
+  const Key key{answer.key.device, answer.key.inode};
+  if (!expected || key == *expected) return key;
+  if (answer.is_certain) return std::nullopt;
+  return expected;
+}
+
+void InterpreterFiles::look(int fd, const Key& key, const std::string& shown, const std::string& c_library) {
   known_.insert(key);
+  const auto file = symbols::ElfReader::open(fmt::format("/proc/self/fd/{}", fd));
+  if (!file) return answer(key, TRC_PY_FILE_NONE, 0);
   auto found = language_->recognise(*file, shown);
   const auto maps = language_->maps();
   if (!found) {
@@ -87,26 +97,25 @@ bool InterpreterFiles::look(const Key& key, const std::string& path, const std::
     (void)kernel::update(map, std::as_bytes(std::span(&number, 1)), std::as_bytes(std::span(**found)), false);
     answer(key, TRC_PY_FILE_READY, number);   // last: programs that see it find the layout
   }
-  return true;
 }
 
 void InterpreterFiles::look_at_process(std::int32_t pid) {
   const auto lines = maps_of(pid);
   const std::string c_library = c_library_of(pid, lines);
   for (const symbols::MapsLine& line : lines) {
-    const Key key{kernel_device(line.mapping.device), line.mapping.inode};
-    if (line.mapping.inode == 0 || known_.contains(key)) continue;
-    look(key, fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, line.mapping.start, line.mapping.end), line.mapping.path, c_library);
+    if (line.mapping.inode == 0 || !shown_.emplace(line.mapping.device, line.mapping.inode).second) continue;
+    const Fd fd = open_file(fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, line.mapping.start, line.mapping.end));
+    const auto key = key_of(fd.get(), std::nullopt);
+    if (key && !known_.contains(*key)) look(fd.get(), *key, line.mapping.path, c_library);
   }
 }
 
 void InterpreterFiles::look_at_files(const std::vector<std::string>& paths) {
   const auto c_library = std::find_if(paths.begin(), paths.end(), [](const std::string& path) { return path.ends_with(kCLibrary); });
   for (const std::string& path : paths) {
-    struct stat status{};
-    if (::stat(path.c_str(), &status) != 0) continue;
-    const Key key{kernel_device(status.st_dev), status.st_ino};
-    if (!known_.contains(key)) look(key, path, path, c_library != paths.end() ? *c_library : "");
+    const Fd fd = open_file(path);
+    const auto key = key_of(fd.get(), std::nullopt);
+    if (key && !known_.contains(*key)) look(fd.get(), *key, path, c_library != paths.end() ? *c_library : "");
   }
 }
 
@@ -117,9 +126,12 @@ void InterpreterFiles::asked(std::span<const std::byte> bytes) {
   const Key key{record.key.device, record.key.inode};
   const auto pid = static_cast<std::int32_t>(record.tgid);
   const std::string path = fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, record.start, record.end);
-  std::error_code error;
-  const std::string shown = std::filesystem::read_symlink(path, error).string();
-  if (look(key, path, shown, c_library_of(pid, maps_of(pid)))) return;
+  const Fd fd = open_file(path);
+  if (key_of(fd.get(), key)) {
+    std::error_code error;
+    const std::string shown = std::filesystem::read_symlink(path, error).string();
+    return look(fd.get(), key, shown, c_library_of(pid, maps_of(pid)));
+  }
   // The process is gone, or has unmapped it. Whoever maps it next asks again.
   const trc_uw_file_key file{key.first, key.second};
   const kernel::BpfMap map{.fd = files_.get(), .key_size = sizeof file, .value_size = sizeof(trc_py_file), .max_entries = TRC_PY_MAX_FILES};

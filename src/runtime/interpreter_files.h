@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "interpreters/interpreter.h"
 #include "runtime/engine.h"
+#include "runtime/file_key.h"
 
 namespace trc::runtime {
 
@@ -45,12 +46,14 @@ class InterpreterFiles {
  private:
   using Key = std::pair<std::uint64_t, std::uint64_t>;   // device, inode, as the kernel has them
   explicit InterpreterFiles(std::unique_ptr<interpreters::Interpreter> language) : language_(std::move(language)) {}
-  bool look(const Key& key, const std::string& path, const std::string& shown, const std::string& c_library);
+  std::optional<Key> key_of(int fd, const std::optional<Key>& expected);
+  void look(int fd, const Key& key, const std::string& shown, const std::string& c_library);
   void answer(const Key& key, std::uint32_t state, std::uint32_t number);
 
   std::unique_ptr<interpreters::Interpreter> language_;
   Fd files_, layouts_;
-  std::set<Key> known_;
+  FileKeys keys_;
+  std::set<Key> known_, shown_;  // files; what lists of mappings call those that were found there
   std::vector<std::string> refused_;
   std::uint32_t count_ = 0;      // layouts
 };

@@ -20,7 +20,7 @@
 #include "base/result.h"
 #include "kernel/perf_buffer.h"
 #include "probes/provider.h"
-#include "runtime/unwind/file_key.h"
+#include "runtime/file_key.h"
 #include "runtime/unwind/map_stop.h"
 #include "runtime/unwind/unwind_maps.h"
 

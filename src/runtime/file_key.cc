@@ -1,4 +1,4 @@
-#include "runtime/unwind/file_key.h"
+#include "runtime/file_key.h"
 
 #include <linux/magic.h>
 #include <sys/mman.h>
