@@ -11,8 +11,12 @@ namespace {
 
 using symbols::Frame;
 
-/// The functions that a signal handler returns to (libc's, the vDSO's). What called them was interrupted, so its address is exact.
-bool is_signal_return(const std::string& symbol) { return symbol == "__restore_rt" || symbol == "__kernel_rt_sigreturn"; }
+/// The functions that a signal handler returns to (of C libraries, the vDSO, Go's runtime). What called them was interrupted, so its address
+/// is exact.
+bool is_signal_return(std::string_view symbol) {
+  return symbol == "__restore_rt" || symbol == "__kernel_rt_sigreturn" || symbol == "runtime.sigreturn" || symbol.starts_with("runtime.sigreturn.") ||
+         symbol.starts_with("runtime.sigreturn__");
+}
 
 /// The frames of a user stack. All but the innermost are return addresses: they belong to the call before, which may be the last instruction
 /// of its function.
@@ -23,7 +27,7 @@ class UserFrames {
   /// The frame of an address, after those that are inlined in it.
   std::vector<Frame> next(std::uint64_t address) {
     if (symbolizer_ == nullptr) return {{.address = address}};
-    const std::uint64_t back = is_exact_ || address == 0 ? 0 : 1;
+    const std::uint64_t back = is_exact_ || address == 0 || begins_signal_return(address) ? 0 : 1;
     std::vector<Frame> frames = symbolizer_->user_frames(pid_, address - back, time_);
     for (Frame& frame : frames) {
       frame.address = address;
@@ -34,6 +38,12 @@ class UserFrames {
   }
 
  private:
+  /// Nothing has called such a function: its first instruction is what the handler returns to.
+  bool begins_signal_return(std::uint64_t address) const {
+    const Frame frame = symbolizer_->user(pid_, address, time_);
+    return frame.offset == 0 && is_signal_return(frame.symbol);
+  }
+
   symbols::Symbolizer* symbolizer_;
   std::uint32_t pid_;
   std::uint64_t time_;

@@ -310,6 +310,26 @@ TRC_GLOBAL int trc_walk_leave_signal(u32 index) {
   return 0;
 }
 
+/// mov $15,%rax (or %eax); syscall: the call of rt_sigreturn.
+TRC_LOCAL u32 is_sigreturn(u64 address) {
+  u64 code[2] = {};
+  if (bpf_probe_read_user(code, 9, (const void *)address) != 0) return 0;
+  return (code[0] == 0x0f0000000fc0c748 && code[1] == 0x05) || (code[0] & 0xffffffffffffff) == 0x050f0000000fb8;
+}
+
+/// Is the frame the one that a signal handler returns to, of a C library that does not say so in its tables (musl, Go's runtime)? The code
+/// tells. Reading it costs more than a step, so the stack has to look first like what the kernel puts there (frame_uc_flags() in
+/// arch/x86/kernel/signal_64.c: flags of 6 or 7; no link). The innermost frame may be at any of the two instructions or after them.
+TRC_GLOBAL u32 trc_walk_at_trampoline(u32 index) {
+  struct trc_walk *walk = walk_at(index);
+  if (!walk) return 0;
+  u64 flags = 0, link = 0, ip = walk->ip;
+  if (read_word(walk, walk->sp, &flags) != 0 || (flags | 1) != 7) return 0;
+  if (read_word(walk, walk->sp + 8, &link) != 0 || link != 0) return 0;
+  if (is_sigreturn(ip)) return 1;
+  return walk->exact && (is_sigreturn(ip - 5) || is_sigreturn(ip - 7) || is_sigreturn(ip - 9));
+}
+
 /// The value of a register by its number in DWARF; only where registers_known.
 TRC_LOCAL u64 register_value(struct trc_walk *walk, u32 number) {
   if (number == 7) return walk->sp;
@@ -328,6 +348,7 @@ TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule) {
     case TRC_UW_PLT: cfa = walk->sp + 8 + ((walk->ip & 15) >= (u64)offset ? 8 : 0); break;
     case TRC_UW_END: return ends(walk, TRC_STACK_Root);
     case TRC_UW_SIGNAL:
+    signal:
       if (trc_walk_leave_signal(walk->index) != 0) return ends(walk, TRC_STACK_Unreadable);
       return 0;
     case TRC_UW_DEREF_FP:
@@ -342,6 +363,7 @@ TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule) {
     case TRC_UW_NONE:
       // Above where the first instruction of the program found its stack there are arguments, no frames. The dynamic loader's _start comes here.
       if (walk->sp == kernel_word(walk->mm + trc_at_mm_start_stack)) return ends(walk, TRC_STACK_Root);
+      if (trc_walk_at_trampoline(walk->index)) goto signal;
       if (walk->flags & TRC_WALK_TABLES_ONLY) return ends(walk, TRC_STACK_NoRule);
       if (walk->flags & TRC_WALK_ENTRY && walk->count == 1) {   // nothing was pushed yet
         cfa = walk->sp + 8;

@@ -37,6 +37,7 @@ struct Machine {
   KernelObject task, mm, area, file, inode, super_block, probes, instances[3];
   alignas(256) u64 node[32] = {};
   u64 registers[TRC_WALK_REGISTERS] = {};
+  std::vector<unsigned char> code = std::vector<unsigned char>(kCodeEnd - kCode);
   std::vector<unsigned char> stack = std::vector<unsigned char>(kStackEnd - kStack);
   std::map<std::pair<u64, u64>, trc_uw_file> files;
   std::vector<trc_uw_page> pages = std::vector<trc_uw_page>(64);
@@ -99,6 +100,10 @@ long long bpf_get_stack(void*, void*, unsigned, u64) { return -1; }
 long long bpf_get_task_stack(void*, void*, unsigned, u64) { return -1; }
 long long bpf_probe_read_user(void* to, unsigned size, const void* from) {
   const u64 at = address(from);
+  if (at >= kCode && at <= kCodeEnd && size <= kCodeEnd - at) {
+    std::memcpy(to, machine->code.data() + (at - kCode), size);
+    return 0;
+  }
   if (at < kStack || at > kStackEnd || size > kStackEnd - at) return -14;
   std::memcpy(to, machine->stack.data() + (at - kStack), size);
   return 0;
@@ -327,6 +332,45 @@ TEST_F(Walker, SignalFrames) {
   EXPECT_THAT(frames(), ElementsAre(kCode + 0x10, page_code(3) + 9, page_code(1), page_code(2) + 4));
 }
 
+TEST_F(Walker, SignalFramesOfCodeWithoutTables) {
+  const u64 sp = kStack + 0x1000, context = sp + 8, saved = context + 40, trampoline = page_code(3);
+  const std::vector<unsigned char> with_rax{0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05}, with_eax{0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
+  rule(0, TRC_UW_RULE(TRC_UW_SP, TRC_UW_FP_SAME, 0, 0, 8));
+  rule(1, TRC_UW_RULE(TRC_UW_END, 0, 0, 0, 0));
+  put(sp, trampoline);
+  put(context, 7), put(context + 8, 0);
+  put(saved + 15 * 8, kStack + 0x80), put(saved + 16 * 8, page_code(1));
+  const auto code = [&](const std::vector<unsigned char>& bytes) {
+    std::fill(machine_.code.begin(), machine_.code.end(), 0x90);
+    std::copy(bytes.begin(), bytes.end(), machine_.code.begin() + (trampoline - kCode));
+  };
+  for (const auto& bytes : {with_rax, with_eax}) {
+    code(bytes);
+    for (const u64 flags : {6, 7}) {
+      put(context, flags);
+      EXPECT_EQ(walk(), 3u);
+      EXPECT_EQ(trc_user_stack_fp(&name, 0, 50, TRC_WALK_COUNT | TRC_WALK_ENTRY), 3u);
+      EXPECT_EQ(walk(50, TRC_WALK_COUNT | TRC_WALK_TABLES_ONLY), 3u);
+    }
+    set(SP, context);                              // the innermost frame: at each of the instructions, after them
+    for (const std::size_t at : {std::size_t{0}, bytes.size() - 2, bytes.size()}) {
+      set(IP, trampoline + at);
+      EXPECT_EQ(walk(50, TRC_WALK_COUNT), 2u);
+    }
+    set(IP, trampoline + 3);
+    EXPECT_EQ(walk(50, TRC_WALK_COUNT), 1u);
+    set(IP, kCode + 0x10), set(SP, sp);
+  }
+  const auto is_none = [&] { EXPECT_EQ(walk(50, TRC_WALK_COUNT), 2u); };
+  put(context, 5), is_none();                      // not what the kernel puts there
+  put(context, 7), put(context + 8, 1), is_none();
+  put(context + 8, 0);
+  put(sp, trampoline + 7), is_none();              // an address that something is called from
+  put(sp, trampoline);
+  code({0xb8, 0x0e, 0, 0, 0, 0x0f, 0x05}), is_none();
+  code({}), is_none();
+}
+
 TEST_F(Walker, PendingReturnProbes) {
   const u64 sp = kStack + 0x1000, trampoline = 0x7fff0000;
   rule(0, TRC_UW_RULE(TRC_UW_SP, TRC_UW_FP_SAME, 0, 0, 8));
@@ -344,8 +388,9 @@ TEST_F(Walker, PendingReturnProbes) {
   instance(0, sp, trampoline, 1, 1);              // two probes of one function: the first has found the other's trampoline
   instance(1, sp, kCode + 0x20, 0, 2);
   instance(2, sp + 16, page_code(1) + 4, 0, -1);
+  const auto expected = ElementsAre(kCode + 0x10, kCode + 0x20, kCode + 0x30, page_code(1) + 4);
   EXPECT_EQ(walk(), 4u);
-  EXPECT_THAT(frames(), ElementsAre(kCode + 0x10, kCode + 0x20, kCode + 0x30, page_code(1) + 4));
+  EXPECT_THAT(frames(), expected);
 }
 
 TEST_F(Walker, KernelThreadsHaveNoUserStack) {
@@ -386,6 +431,7 @@ TEST_F(Walker, AnyBytes) {
       rule(page, TRC_UW_RULE(random() % 16, random() % 3, random(), random(), small));
     }
     for (u64 at = kStack; at < kStackEnd; at += 8) put(at, random() % 2 ? kCode + random() % (kCodeEnd - kCode) : kStack + random() % 0x8000);
+    for (u64 at = kCode; round % 100 == 0 && at < kCodeEnd; ++at) machine_.code[at - kCode] = static_cast<unsigned char>(random());
     for (u64& value : machine_.registers) value = kStack + random() % 0x8000;
     set(IP, kCode + random() % (kCodeEnd - kCode));
     set(CS, 0x33);

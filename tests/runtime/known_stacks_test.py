@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""User stacks whose every function is known: programs of tests/programs, built in different ways, that leave functions in different ways."""
+import os
+import re
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import needs  # noqa: E402
+
+TRC = os.environ["TRC"]
+PROGRAMS = os.environ["TRC_TEST_PROGRAMS"]
+ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("TRC")} | {"LC_ALL": "C", "DEBUGINFOD_URLS": ""}
+
+
+def trc(script, *command):
+    done = subprocess.run([TRC, "-q", "-e", script, "-c", " ".join(command)], env=ENVIRONMENT, capture_output=True, text=True, timeout=100)
+    if done.returncode != 0:
+        raise AssertionError(f"trc ended with status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def stacks(text):
+    """The functions of each stack; the place in them is left out."""
+    found = [[]]
+    for line in text.splitlines():
+        if line.startswith("        "):
+            found[-1].append(re.sub(r"\+\d+$", "", line.strip()))
+        elif found[-1]:
+            found.append([])
+    return [stack for stack in found if stack]
+
+
+class Known(unittest.TestCase):
+    def stack(self, program, function, *arguments, others=""):
+        done = trc(f"{others} uprobe:{PROGRAMS}/{program}:{function} {{ print(ustack); }}", f"{PROGRAMS}/{program}", *arguments)
+        found = stacks(done.stdout)
+        self.assertEqual(len(found), 1, done.stdout)
+        return found[0], done.stderr
+
+    SIGNAL = ["signals_bottom", "inner", "inner", "inner", "handler", "return of the signal", "interrupted", "outer", "outer", "outer", "main"]
+
+    def signals(self, program):
+        found, errors = self.stack(program, "signals_bottom", "3")
+        if re.fullmatch("__restore_rt|0x[0-9a-f]+", found[5]):   # a C library may be stripped
+            found[5] = "return of the signal"
+        self.assertEqual(found[:len(self.SIGNAL)], self.SIGNAL)
+        return found[len(self.SIGNAL):], errors
+
+    def test_signal(self):
+        for program in ("signals", "signals_static_pie"):
+            with self.subTest(program=program):
+                rest, errors = self.signals(program)
+                self.assertEqual(rest[-1], "_start")
+                self.assertEqual(errors, "")
+
+    def test_signal_with_musl(self):
+        if not os.path.exists(f"{PROGRAMS}/signals_musl"):
+            self.skipTest("lacks musl-gcc (musl-tools)")
+        # What calls main() there has neither unwind tables nor a frame pointer.
+        rest, errors = self.signals("signals_musl")
+        self.assertRegex(rest[-1], "^.truncated: code without unwind information or frame pointer.$")
+        self.assertIn("1 of 1 stacks are cut", errors)
+
+    def test_nothing_to_go_by(self):
+        found, errors = self.stack("frames_blind", "frames_bottom", "5")
+        self.assertEqual(found[0], "frames_bottom")
+        self.assertIn("truncated: ", found[-1])
+        self.assertIn("1 of 1 stacks are cut", errors)
+
+    def test_child_on_the_stack_of_its_parent(self):
+        done = trc("tracepoint:syscalls:sys_enter_execve /comm == \"jumps\" && pid != cpid/ { @stack[ustack] = count(); }", f"{PROGRAMS}/jumps", "vfork")
+        found = stacks(done.stdout)
+        self.assertGreaterEqual(len(found), 1, done.stdout)
+        for stack in found:
+            self.assertEqual(stack[stack.index("have_child"):][:2], ["have_child", "main"])
+            self.assertEqual(stack[-1], "_start")
+        self.assertEqual(done.stderr, "")
+
+    def test_in_the_vdso(self):
+        done = trc("profile:hz:999 /pid == cpid/ { @[ustack(perf)] = count(); }", f"{PROGRAMS}/jumps", "clock", "500")
+        taken = [(stack, int(count)) for stack, count in re.findall(r"^@\[\n(.*?)\]: (\d+)$", done.stdout, re.M | re.S)]
+        asking = [(stack, count) for stack, count in taken if "ask_for_the_time+" in stack]
+        self.assertGreaterEqual(sum(count for _, count in asking), 50)
+        inside = [stack for stack, _ in asking if "([vdso])" in stack]
+        self.assertTrue(inside, done.stdout)
+        for stack, _ in asking:
+            self.assertRegex(stack.strip().splitlines()[-1], r" _start\+\d+ ")
+            self.assertNotIn("truncated", stack)
+
+
+if __name__ == "__main__":
+    missing = needs.uprobe() or needs.tracefs()
+    if missing:
+        print("SKIP:", missing)
+        sys.exit(77)
+    unittest.main()
