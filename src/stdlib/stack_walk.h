@@ -13,6 +13,7 @@ struct trc_walk {
   unsigned long long claimed;                     // not 0: in use
   unsigned long long ip, sp, fp;                  // of the frame that the walk is at
   unsigned long long task, mm, returns;           // kernel addresses; returns: the next pending return probe
+  unsigned long long trampoline;                  // what pending return probes have put in place of return addresses; 0: not known
   unsigned long long map_start, map_end;          // the mapping that ip was last in; empty at first
   unsigned long long map_bias;                    // address + bias = place in the file
   unsigned long long hash_a, hash_b;

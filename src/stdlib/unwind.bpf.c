@@ -269,7 +269,7 @@ static s64 undo_return_probe(u32 number, struct return_context *context) {
 }
 
 /// A pending return probe has replaced the return address at `place` by the kernel's trampoline. Gives the one that was there, `address` if
-/// none was replaced. struct uprobe_task keeps them, innermost first.
+/// none was replaced. struct uprobe_task keeps them, innermost first; also those of functions that were left by longjmp(), until the next one.
 TRC_GLOBAL u64 trc_walk_return_address(u32 index, u64 place, u64 address) {
   struct trc_walk *walk = walk_at(index);
   if (!walk) return address;
@@ -383,7 +383,7 @@ TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule) {
   if (fp_rule != TRC_UW_FP_SAME) {
     if (read_word(walk, (fp_rule == TRC_UW_FP_AT_FP ? walk->fp : cfa) + fp_offset, &fp) != 0) return ends(walk, TRC_STACK_Unreadable);
   }
-  if (walk->returns) address = trc_walk_return_address(walk->index, cfa - 8, address);
+  if (walk->returns && (address == walk->trampoline || !walk->trampoline)) address = trc_walk_return_address(walk->index, cfa - 8, address);
   if (address == 0) return ends(walk, TRC_STACK_Root);
   walk->ip = address;
   walk->sp = cfa;
@@ -456,6 +456,7 @@ TRC_LOCAL int start_walk(struct trc_walk *walk) {
   walk->fp = walk->registers[REG_BP];
   u64 probes = kernel_word(walk->task + trc_at_task_utask);
   walk->returns = probes ? kernel_word(probes + trc_at_utask_return_instances) : 0;
+  walk->trampoline = walk->returns ? kernel_word(kernel_word(walk->mm + trc_at_mm_uprobe_code) + trc_at_uprobe_code_address) : 0;
   return 1;
 }
 

@@ -69,6 +69,15 @@ class Known(unittest.TestCase):
         self.assertIn("truncated: ", found[-1])
         self.assertIn("1 of 1 stacks are cut", errors)
 
+    def test_after_longjmp(self):
+        expected = ["jumps_bottom"] + 5 * ["again"] + ["jump", "main"]
+        # The return probes of jumped() stay pending.
+        for others in ("", f"uretprobe:{PROGRAMS}/jumps:jumped {{ @returns = count(); }}"):
+            with self.subTest(others=others):
+                found, errors = self.stack("jumps", "jumps_bottom", "longjmp", others=others)
+                self.assertEqual(found[:len(expected)], expected)
+                self.assertEqual((found[-1], errors), ("_start", ""))
+
     def test_child_on_the_stack_of_its_parent(self):
         done = trc("tracepoint:syscalls:sys_enter_execve /comm == \"jumps\" && pid != cpid/ { @stack[ustack] = count(); }", f"{PROGRAMS}/jumps", "vfork")
         found = stacks(done.stdout)

@@ -34,7 +34,7 @@ struct KernelObject { alignas(256) u64 words[WORDS] = {}; };
 
 /// A process with one file of code, a stack, and the tables of that file.
 struct Machine {
-  KernelObject task, mm, area, file, inode, super_block, probes, instances[3];
+  KernelObject task, mm, area, file, inode, super_block, probes, probe_code, instances[3];
   alignas(256) u64 node[32] = {};
   u64 registers[TRC_WALK_REGISTERS] = {};
   std::vector<unsigned char> code = std::vector<unsigned char>(kCodeEnd - kCode);
@@ -391,6 +391,14 @@ TEST_F(Walker, PendingReturnProbes) {
   const auto expected = ElementsAre(kCode + 0x10, kCode + 0x20, kCode + 0x30, page_code(1) + 4);
   EXPECT_EQ(walk(), 4u);
   EXPECT_THAT(frames(), expected);
+  machine_.mm.words[WORD_mm_uprobe_code] = address(&machine_.probe_code);
+  machine_.probe_code.words[WORD_uprobe_code_address] = trampoline;
+  machine_.seen.clear();
+  EXPECT_EQ(walk(), 4u);
+  EXPECT_THAT(frames(), expected);
+  put(sp, kCode + 0x24);                          // the frame of another function, since the probed one was left by longjmp()
+  EXPECT_EQ(walk(), 4u);
+  EXPECT_EQ(frames()[1], kCode + 0x24);
 }
 
 TEST_F(Walker, KernelThreadsHaveNoUserStack) {
