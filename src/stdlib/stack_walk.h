@@ -27,7 +27,7 @@ struct trc_walk {
   unsigned registers_known;                       // `registers` are those of the frame
   unsigned stepped_by_fp;                         // the last step went by frame pointer
   unsigned end;                                   // enum trc_stack_end
-  unsigned reserved;
+  unsigned stacks_left;                           // how many steps went by frame pointer to a stack that lies lower
   unsigned long long registers[TRC_WALK_REGISTERS];
   unsigned long long window[TRC_WALK_WINDOW / 8];
   unsigned long long node[32];                    // of the kernel's tree of mappings

@@ -19,6 +19,7 @@ extern const volatile u64 trc_unwind_event;
 #define CS_RING_3 3                 // both low bits of cs: the registers are those of user code
 #define MAX_RETURN_PROBES 64        // pending in a task: the kernel's own limit
 #define PAGE_BYTES 4096
+#define MAX_OTHER_STACKS 2
 
 // struct pt_regs, in words
 enum { REG_BP = 4, REG_IP = 16, REG_CS = 17, REG_SP = 19 };
@@ -330,6 +331,28 @@ TRC_GLOBAL u32 trc_walk_at_trampoline(u32 index) {
   return walk->exact && (is_sigreturn(ip - 5) || is_sigreturn(ip - 7) || is_sigreturn(ip - 9));
 }
 
+/// Is there a call right before `address`? Its usual forms: e8 and 4 bytes; ff /2 with 0, 1, 4 or 5 bytes after it.
+TRC_LOCAL u32 is_after_call(u64 address) {
+  u64 code = 0;
+  if (bpf_probe_read_user(&code, 7, (const void *)(address - 7)) != 0) return 0;
+  if ((code >> 16 & 0xff) == 0xe8) return 1;
+  return (code >> 40 & 0x38ff) == 0x10ff || (code >> 32 & 0x38ff) == 0x10ff || (code >> 8 & 0x38ff) == 0x10ff || (code & 0x38ff) == 0x10ff;
+}
+
+/// Does the frame pointer lead to another stack, which lies lower? Go's code changes stacks for the vDSO. So might a register that is used
+/// for something else, hence the conditions: another mapping, a chain that goes upwards there, a call before the return address. Not for
+/// ever, or a damaged chain would go in circles.
+TRC_GLOBAL u32 trc_walk_other_stack(u32 index) {
+  struct trc_walk *walk = walk_at(index);
+  if (!walk || walk->fp == 0 || walk->stacks_left >= MAX_OTHER_STACKS) return 0;
+  u64 area = trc_walk_find_area(index, walk->sp), saved[2] = {};
+  if (!area || walk->fp >= kernel_word(area + trc_at_vma_start)) return 0;
+  if (bpf_probe_read_user(saved, sizeof saved, (const void *)walk->fp) != 0 || saved[0] <= walk->fp || !is_after_call(saved[1])) return 0;
+  walk->stacks_left++;
+  walk->sp = walk->fp;
+  return 1;
+}
+
 /// The value of a register by its number in DWARF; only where registers_known.
 TRC_LOCAL u64 register_value(struct trc_walk *walk, u32 number) {
   if (number == 7) return walk->sp;
@@ -370,7 +393,7 @@ TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule) {
         fp_rule = TRC_UW_FP_SAME;
         break;
       }
-      if (walk->fp < walk->sp || walk->fp & 7) return ends(walk, walk->fp == 0 && walk->stepped_by_fp ? TRC_STACK_Root : TRC_STACK_NoRule);
+      if ((walk->fp < walk->sp && !trc_walk_other_stack(walk->index)) || walk->fp & 7) return ends(walk, walk->fp == 0 && walk->stepped_by_fp ? TRC_STACK_Root : TRC_STACK_NoRule);
       by_fp = 1;
       cfa = walk->fp + 16;
       fp_rule = TRC_UW_FP_SAVED;
@@ -473,7 +496,7 @@ TRC_LOCAL u64 walk_stack(struct trc_stack_name *name, u32 program, u32 limit, u3
     walk->limit = limit;
     walk->flags = flags;
     walk->map_start = walk->map_end = walk->window_start = walk->window_size = 0;
-    walk->count = walk->stepped_by_fp = 0;
+    walk->count = walk->stepped_by_fp = walk->stacks_left = 0;
     walk->exact = walk->registers_known = 1;
     walk->end = TRC_STACK_Limit;
     trc_hash_begin(&walk->hash_a, &walk->hash_b);

@@ -2,14 +2,17 @@
 """User stacks whose every function is known: programs of tests/programs, built in different ways, that leave functions in different ways."""
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import needs  # noqa: E402
 
 TRC = os.environ["TRC"]
+SOURCE = os.environ["TRC_TEST_SOURCE"]
 PROGRAMS = os.environ["TRC_TEST_PROGRAMS"]
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("TRC")} | {"LC_ALL": "C", "DEBUGINFOD_URLS": ""}
 
@@ -97,6 +100,27 @@ class Known(unittest.TestCase):
         for stack, _ in asking:
             self.assertRegex(stack.strip().splitlines()[-1], r" _start\+\d+ ")
             self.assertNotIn("truncated", stack)
+
+    def test_go(self):
+        if not shutil.which("go"):
+            self.skipTest("lacks go")
+        with tempfile.TemporaryDirectory(prefix="trc-go-") as folder:
+            program = f"{folder}/goroutines"
+            subprocess.run(["go", "build", "-o", program, f"{SOURCE}/tests/programs/goroutines.go"], check=True, timeout=200,
+                           env=os.environ | {"GOCACHE": f"{folder}/cache", "GOTOOLCHAIN": "local"})
+            done = trc(f'uprobe:{program}:"main.bottom" {{ print(ustack); }}', program, "0")
+            bottom, counted = ["main.bottom"] + 4 * ["main.descend"], ["main.(*counter).count"]
+            for found, expected in zip(stacks(done.stdout), (bottom + counted + ["main.main", "runtime.main"],
+                                                             bottom[:-1] + counted + ["main.main.func1"]), strict=True):
+                self.assertEqual(found[:-1], expected)
+                self.assertRegex(found[-1], r"^runtime\.goexit")
+            self.assertEqual(done.stderr, "")
+            done = trc("profile:hz:999 /pid == cpid/ { @[ustack(perf)] = count(); }", program, "500")
+            asking = [stack for stack in re.findall(r"^@\[\n(.*?)\]: \d+$", done.stdout, re.M | re.S) if "([vdso])" in stack and "time.now+" in stack]
+            self.assertTrue(asking, done.stdout)
+            for stack in asking:
+                self.assertIn(" main.main+", stack)
+                self.assertRegex(stack.strip().splitlines()[-1], r" runtime\.goexit")
 
 
 if __name__ == "__main__":

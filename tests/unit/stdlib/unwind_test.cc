@@ -318,6 +318,40 @@ TEST_F(Walker, FramePointers) {
   EXPECT_EQ(walk(50, TRC_WALK_ENTRY), 1u);
 }
 
+TEST_F(Walker, FramePointersThatLeadToAnotherStack) {
+  // Two mappings, the code and the upper half of the stack.
+  KernelObject& upper = machine_.probes;
+  const u64 sp = kStack + 0x5000, fp = kStack + 0x1000, back = kCode + 0x100;
+  upper.words[WORD_vma_start] = kStack + 0x4000;
+  upper.words[WORD_vma_end] = kStackEnd;
+  machine_.node[3] = kStack + 0x4000 - 1, machine_.node[4] = ~u64{0};
+  machine_.node[19] = address(&upper);
+  machine_.node[31] = 3;
+  set(SP, sp), set(BP, fp);
+  put(fp, fp + 64), put(fp + 8, back), put(fp + 64, 0), put(fp + 72, kCode + 0x200);
+  const auto code = [&](u64 at, const std::vector<unsigned char>& bytes) { std::copy(bytes.begin(), bytes.end(), machine_.code.begin() + (at - kCode)); };
+  EXPECT_EQ(walk(), 1u);                           // no call is there
+  code(back - 5, {0xe8});
+  EXPECT_EQ(walk(), 3u);
+  EXPECT_THAT(frames(), ElementsAre(kCode + 0x10, back, kCode + 0x200));
+  code(back - 5, {0});
+  for (const auto& [before, call] : std::vector<std::pair<unsigned, std::vector<unsigned char>>>{
+           {2, {0xff, 0xd0}}, {3, {0xff, 0x50, 8}}, {6, {0xff, 0x15, 1, 1, 1, 1}}, {7, {0xff, 0x94, 0x24, 1, 1, 1, 1}}}) {
+    code(back - before, call);
+    EXPECT_EQ(walk(50, TRC_WALK_COUNT), 3u) << before;
+    code(back - 7, {0, 0, 0, 0, 0, 0, 0});
+  }
+  code(back - 5, {0xe8});
+  put(fp, fp - 8);                                 // a chain goes upwards
+  EXPECT_EQ(walk(50, TRC_WALK_COUNT), 1u);
+  put(fp, fp + 64);
+  upper.words[WORD_vma_start] = kStack;            // the same stack
+  EXPECT_EQ(walk(50, TRC_WALK_COUNT), 1u);
+  upper.words[WORD_vma_start] = kStack + 0x4000;
+  put(fp, sp), put(sp, fp), put(sp + 8, back);     // in circles
+  EXPECT_LE(walk(50, TRC_WALK_COUNT), 8u);
+}
+
 TEST_F(Walker, SignalFrames) {
   const u64 sp = kStack + 0x1000, saved = sp + 8 + 40;
   rule(0, TRC_UW_RULE(TRC_UW_SP, TRC_UW_FP_SAME, 0, 0, 8));
