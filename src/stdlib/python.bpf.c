@@ -49,9 +49,14 @@ TRC_LOCAL u32 kernel_half(u64 address) {
 
 // ---- which interpreter ------------------------------------------------------------------------------------------------------------------
 
+TRC_GLOBAL u32 trc_py_find_slot(u32 index, u32 end, u64 address) {
+  struct trc_py_walk *s = py_walk_at(index);
+  return s ? find_slot(s->node, end, address) : 0;
+}
+
 /// What is mapped at s->address, 0 for a gap; s->address becomes where the next range begins, 0 after the last. Reads the kernel's maple
 /// tree without its lock: a change at the same time may give nonsense, which the checks of the caller catch.
-TRC_LOCAL u64 next_mapping(struct trc_py_walk *s) {
+TRC_LOCAL u64 next_mapping(u32 index, struct trc_py_walk *s) {
   u64 entry = s->maple_root, address = s->address, last = ~0ull;
   s->address = 0;
   if ((entry & 3) != 2) return 0;
@@ -70,10 +75,7 @@ TRC_LOCAL u64 next_mapping(struct trc_py_walk *s) {
     } else {
       return 0;
     }
-    u32 at = 0;
-    for (; at < 15; at++) {
-      if (at >= end || s->node[(1 + at) & 31] >= address) break;
-    }
+    u32 at = trc_py_find_slot(index, end, address);
     if (at < pivots && s->node[(1 + at) & 31]) last = s->node[(1 + at) & 31];
     entry = s->node[(slots + at) & 31];
     if (type == 1) {
@@ -89,7 +91,7 @@ static long look_at_mapping(u32 i, const u32 *index) {
   (void)i;
   struct trc_py_walk *s = py_walk_at(*index);
   if (!s) return 1;
-  u64 vma = next_mapping(s);
+  u64 vma = next_mapping(*index, s);
   int last = s->address == 0;
   if (vma < 4096) return last;
   u64 file = kernel_word(vma + trc_at_vma_file);

@@ -77,16 +77,9 @@ TRC_GLOBAL int trc_stack_store(u32 index, struct trc_stack_name *name) {
 #define MAPLE_NODE_MASK 255
 #define MAPLE_LEVELS 8
 
-/// The slot of the node in walk->node that holds `address`; `end` is its last one. A function of its own, so that the verifier does not
-/// follow each way out of this loop through all the levels that are left.
 TRC_GLOBAL u32 trc_walk_find_slot(u32 index, u32 end, u64 address) {
   struct trc_walk *walk = walk_at(index);
-  if (!walk) return 0;
-  u32 at = 0;
-  for (; at < 15; at++) {
-    if (at >= end || walk->node[1 + at] >= address) break;
-  }
-  return at;
+  return walk ? find_slot(walk->node, end, address) : 0;
 }
 
 /// The kernel's structure of the mapping that holds `address`, found as mas_walk() would (lib/maple_tree.c), but without locks: what is read

@@ -15,6 +15,16 @@ extern const volatile u64 trc_stack_capacity;   // frames that an element of trc
 
 TRC_LOCAL struct trc_walk *walk_at(u32 index) { return bpf_map_lookup_elem(&trc_walks, &index); }
 
+/// The slot of a node of the kernel's tree of mappings that holds `address`; `end` is its last one. Wants a global function of its own around
+/// it: the verifier would follow each way out of this loop through all the levels that are left.
+TRC_LOCAL u32 find_slot(const u64 *node, u32 end, u64 address) {
+  u32 at = 0;
+  for (; at < 15; at++) {
+    if (at >= end || node[1 + at] >= address) break;
+  }
+  return at;
+}
+
 TRC_LOCAL u64 *frames_of(struct trc_walk *walk) { return (u64 *)(walk + 1); }
 
 TRC_LOCAL u64 kernel_word(u64 address) {
