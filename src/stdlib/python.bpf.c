@@ -513,6 +513,8 @@ TRC_GLOBAL u64 trc_py_walk_frames(u32 index, u32 program, u32 limit, u32 flags) 
   if (process == PY_NOT_LOADED) s->end = TRC_STACK_PythonNotLoaded;
   if (process == PY_UNKNOWN_VERSION) s->end = TRC_STACK_PythonUnknown;
   if (process != PY_HAS_INTERPRETER) return 0;
+  // No loop: its last instruction would run on into its first, which kernels up to 6.1 take for one without end.
+#pragma clang loop unroll(full)
   for (u32 m = 0; m < TRC_PY_MODULES; m++) {
     if (m < s->process.modules && trc_py_find_thread(index, m)) break;
   }
