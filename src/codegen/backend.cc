@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <vector>
 
 #include <llvm/Analysis/AliasAnalysis.h>
 #include <llvm/Analysis/AssumptionCache.h>
@@ -18,6 +19,7 @@
 #include <llvm/Analysis/TargetLibraryInfo.h>
 #include <llvm/Analysis/TargetTransformInfo.h>
 #include <llvm/IR/Dominators.h>
+#include <llvm/IR/InstIterator.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/PassInstrumentation.h>
 #include <llvm/IR/PassManager.h>
@@ -51,6 +53,16 @@ constexpr const char* kCpu = "v3";
 [[noreturn]] void cannot_compile(void*, const char* reason, bool) {
   std::fprintf(stderr, "ERROR: cannot compile this script for BPF: %s\nHINT: a block is too large; divide it into several blocks of the same probe\n", reason);
   std::_Exit(1);
+}
+
+/// A library function into which nothing is inlined any more is as clang has left it.
+bool is_finished(const llvm::Function& function) {
+  if (!function.hasFnAttribute(kFromLibrary)) return false;
+  return llvm::none_of(llvm::instructions(function), [](const llvm::Instruction& instruction) {
+    const auto* call = llvm::dyn_cast<llvm::CallBase>(&instruction);
+    const llvm::Function* called = call ? call->getCalledFunction() : nullptr;
+    return called && called->hasFnAttribute(llvm::Attribute::AlwaysInline);
+  });
 }
 
 }  // namespace
@@ -114,10 +126,17 @@ void optimise(llvm::Module& module, llvm::TargetMachine& target) {
   passes.addPass(ADCEPass());
   passes.addPass(SimplifyCFGPass());
 
-  ModulePassManager pipeline;
-  pipeline.addPass(AlwaysInlinerPass(false));
-  pipeline.addPass(createModuleToFunctionPassAdaptor(std::move(passes)));
-  pipeline.run(module, modules);
+  std::vector<Function*> unfinished;
+  for (Function& function : module) {
+    if (!function.isDeclaration() && !function.hasFnAttribute(Attribute::AlwaysInline) && !is_finished(function)) unfinished.push_back(&function);
+  }
+  ModulePassManager inlining;
+  inlining.addPass(AlwaysInlinerPass(false));
+  inlining.run(module, modules);
+  for (Function* function : unfinished) {
+    const PreservedAnalyses preserved = passes.run(*function, functions);
+    functions.invalidate(*function, preserved);
+  }
 }
 
 Result<std::string> compile(llvm::Module& module, llvm::TargetMachine& target, Output output) {

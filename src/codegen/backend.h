@@ -11,6 +11,9 @@
 
 namespace trc::codegen {
 
+/// An attribute of functions that come from the standard library, which clang has optimised when trc was built.
+constexpr const char* kFromLibrary = "trc-library";
+
 Result<std::unique_ptr<llvm::TargetMachine>> make_bpf_target();
 void optimise(llvm::Module& module, llvm::TargetMachine& target);
 enum class Output { Object, Assembly };

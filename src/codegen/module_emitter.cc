@@ -9,6 +9,7 @@
 #include <llvm/Linker/Linker.h>
 
 #include "base/assert.h"
+#include "codegen/backend.h"
 #include "source/diagnostics.h"
 #include "stdlib/stdlib.h"
 
@@ -127,6 +128,10 @@ llvm::Function* ModuleEmitter::library_function(const std::string& name) {
 
 Result<> ModuleEmitter::link_library() {
   if (!library_) return {};
+  std::set<const llvm::Function*> own;
+  for (const llvm::Function& function : module) {
+    if (!function.isDeclaration()) own.insert(&function);
+  }
   if (llvm::Linker::linkModules(module, std::move(library_), llvm::Linker::LinkOnlyNeeded)) {
     return Error("internal error: the standard library does not link; please report this with the script");
   }
@@ -134,6 +139,7 @@ Result<> ModuleEmitter::link_library() {
   std::set<llvm::MDNode*> units;
   for (llvm::Function& function : module) {
     if (function.isDeclaration()) continue;
+    if (own.count(&function) == 0) function.addFnAttr(kFromLibrary);
     if (function.hasFnAttribute(llvm::Attribute::AlwaysInline)) function.setLinkage(llvm::GlobalValue::InternalLinkage);
     if (!function.getSubprogram()) continue;
     units.insert(function.getSubprogram()->getUnit());
