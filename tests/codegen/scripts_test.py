@@ -3,6 +3,7 @@
     scripts_test.py --trc PATH --programs DIR FILE
 Status: 0 passed, 1 failed, 77 skipped (with a line "SKIP: reason")."""
 import argparse
+import os
 import pathlib
 import re
 import subprocess
@@ -10,6 +11,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "runtime"))
 import needs  # noqa: E402
+
+TIMEOUT = 60 * float(os.environ.get("TRC_TEST_PATIENCE", "1"))   # seconds for a script; see runtime/run.py
 
 # What a probe of a script asks of the machine; begin, end, interval and profile do with what `bpf` means.
 NEEDED = {"uprobe:": "uprobe", "uretprobe:": "uprobe", "tracepoint:": "tracepoint", "rawtracepoint:": "rawtracepoint"}
@@ -33,7 +36,7 @@ def main():
             skipped.add(why)
             continue
         run += 1
-        done = subprocess.run([options.trc, "--dry-run", "-e", script], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        done = subprocess.run([options.trc, "--dry-run", "-e", script], capture_output=True, text=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
             failed += 1
             print(f"{options.file}:{number}: status {done.returncode}\n{done.stdout}{done.stderr}")
