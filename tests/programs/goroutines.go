@@ -1,11 +1,13 @@
 // goroutines MS: bottom() is called below main() and below a goroutine; then main() asks for the time in spin() for so long, which is a call
-// of the vDSO on another stack.
+// of the vDSO on another stack, and signals interrupt it.
 package main
 
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -43,6 +45,13 @@ func main() {
 	done := make(chan int)
 	go func() { done <- c.count(2) }()
 	total += <-done
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1)
+	go func() {
+		for {
+			time.Sleep(5 * time.Millisecond)
+			syscall.Kill(os.Getpid(), syscall.SIGUSR1)
+		}
+	}()
 	spin(ms)
 	fmt.Println("calls", total)
 }

@@ -121,6 +121,12 @@ class Known(unittest.TestCase):
             for stack in asking:
                 self.assertIn(" main.main+", stack)
                 self.assertRegex(stack.strip().splitlines()[-1], r" runtime\.goexit")
+            done = trc(f'uprobe:{program}:"runtime.sighandler" {{ @[ustack] = count(); }}', program, "500")
+            interrupted = [stack for stack in stacks(done.stdout) if "main.main" in stack]
+            self.assertTrue(interrupted, done.stdout)
+            for stack in interrupted:
+                self.assertTrue([name for name in stack[:6] if name.startswith("runtime.sigreturn")], stack)
+                self.assertRegex(stack[-1], r"^runtime\.goexit")
 
 
 if __name__ == "__main__":
