@@ -57,7 +57,9 @@ Store FunctionEmitter::capture_stack(const typed::CaptureStack& op, const lang::
   if (type.count != 0) walk_stack(name, user, type.count, op.limit_given, true, op.unwinding, op.frames);
   auto* low = builder_.CreateAlignedLoad(builder_.getInt64Ty(), name.pointer, name.align);
   auto* high = builder_.CreateAlignedLoad(builder_.getInt64Ty(), offset(name, 8).pointer, name.align);
-  llvm::Value* pid = user ? builder_.CreateLShr(process_ids(), 32) : nullptr;
+  // A stack without frames is the same in every process.
+  llvm::Value* pid = nullptr;
+  if (user) pid = builder_.CreateSelect(builder_.CreateICmpEQ(builder_.CreateOr(low, high), i64(0)), i64(0), builder_.CreateLShr(process_ids(), 32));
   return [this, low, high, pid](Place to) {
     builder_.CreateAlignedStore(low, to.pointer, to.align);
     const Place second = offset(to, 8);

@@ -144,6 +144,8 @@ void ModuleEmitter::use_python(std::uint32_t words) {
                                     .max_entries = TRC_WALK_SLOTS_PER_CPU});
   add_internal_map({.name = "trc_py_files", .role = image::MapRole::Unwind, .bpf_type = BPF_MAP_TYPE_HASH, .key_size = sizeof(trc_uw_file_key),
                     .value_size = sizeof(trc_py_file), .max_entries = TRC_PY_MAX_FILES});
+  add_internal_map({.name = "trc_py_late", .role = image::MapRole::Unwind, .bpf_type = BPF_MAP_TYPE_HASH, .key_size = sizeof(trc_py_late_key),
+                    .value_size = 8, .max_entries = TRC_PY_MAX_FILES});
   add_internal_map({.name = "trc_py_runtimes", .role = image::MapRole::Unwind, .bpf_type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
                     .value_size = sizeof(trc_py_runtime), .max_entries = TRC_PY_MAX_RUNTIMES});
   add_internal_map({.name = "trc_py_processes", .bpf_type = BPF_MAP_TYPE_LRU_HASH, .key_size = 4, .value_size = sizeof(trc_py_process),

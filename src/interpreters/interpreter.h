@@ -32,6 +32,7 @@ class Interpreter {
   /// recognise() gives.
   struct Maps {
     const char* files;
+    const char* late;       ///< HASH struct trc_py_late_key -> u64
     const char* layouts;
     std::uint32_t max_files, max_layouts, layout_size;
   };

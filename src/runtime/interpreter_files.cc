@@ -46,9 +46,12 @@ Result<std::unique_ptr<InterpreterFiles>> InterpreterFiles::create(const image::
   std::unique_ptr<InterpreterFiles> files(new InterpreterFiles(std::move(language)));
   TRC_TRY(files_map, kernel::create_map({.name = maps.files, .type = BPF_MAP_TYPE_HASH, .key_size = sizeof(trc_uw_file_key),
                                          .value_size = sizeof(trc_py_file), .max_entries = maps.max_files}));
+  TRC_TRY(late_map, kernel::create_map({.name = maps.late, .type = BPF_MAP_TYPE_HASH, .key_size = sizeof(trc_py_late_key), .value_size = 8,
+                                        .max_entries = maps.max_files}));
   TRC_TRY(layouts_map, kernel::create_map({.name = maps.layouts, .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = maps.layout_size,
                                            .max_entries = maps.max_layouts}));
   files->files_ = std::move(files_map);
+  files->late_ = std::move(late_map);
   files->layouts_ = std::move(layouts_map);
   return files;
 }
@@ -56,6 +59,7 @@ Result<std::unique_ptr<InterpreterFiles>> InterpreterFiles::create(const image::
 void InterpreterFiles::provide(Engine& engine) const {
   const auto maps = language_->maps();
   engine.provide_map(maps.files, files_.get());
+  engine.provide_map(maps.late, late_.get());
   engine.provide_map(maps.layouts, layouts_.get());
 }
 
@@ -97,6 +101,24 @@ void InterpreterFiles::look(int fd, const Key& key, const std::string& shown, co
     (void)kernel::update(map, std::as_bytes(std::span(&number, 1)), std::as_bytes(std::span(**found)), false);
     answer(key, TRC_PY_FILE_READY, number);   // last: programs that see it find the layout
   }
+}
+
+std::uint64_t InterpreterFiles::late_stacks(std::uint32_t program) const {
+  const kernel::BpfMap late{.fd = late_.get(), .key_size = sizeof(trc_py_late_key), .value_size = 8, .max_entries = TRC_PY_MAX_FILES};
+  const kernel::BpfMap files{.fd = files_.get(), .key_size = sizeof(trc_uw_file_key), .value_size = sizeof(trc_py_file), .max_entries = TRC_PY_MAX_FILES};
+  std::uint64_t stacks = 0;
+  (void)kernel::for_each_element(late, [&](std::span<const std::byte> key, std::span<const std::byte> value) {
+    trc_py_late_key met;
+    std::memcpy(&met, key.data(), sizeof met);
+    if (met.program != program) return;
+    trc_py_file file{};
+    const auto known = kernel::lookup(files, std::as_bytes(std::span(&met.file, 1)));
+    if (known && known->size() >= sizeof file) std::memcpy(&file, known->data(), sizeof file);
+    std::uint64_t count = 0;
+    std::memcpy(&count, value.data(), sizeof count);
+    if (file.state != TRC_PY_FILE_NONE) stacks += count;
+  });
+  return stacks;
 }
 
 void InterpreterFiles::look_at_process(std::int32_t pid) {

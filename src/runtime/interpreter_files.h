@@ -40,6 +40,8 @@ class InterpreterFiles {
   void add_code(std::span<const std::byte> record) { language_->add_code(record); }
 
   std::optional<interpreters::NamedFrame> frame(std::uint32_t tgid, std::uint64_t word) const { return language_->frame(tgid, word); }
+  /// Of the stacks of a program that met files too early: how many met one with an interpreter, or one that could not be looked at any more.
+  std::uint64_t late_stacks(std::uint32_t program) const;
   /// "/usr/bin/python3.9: …" for each file whose frames cannot be read.
   const std::vector<std::string>& refused() const { return refused_; }
 
@@ -51,7 +53,7 @@ class InterpreterFiles {
   void answer(const Key& key, std::uint32_t state, std::uint32_t number);
 
   std::unique_ptr<interpreters::Interpreter> language_;
-  Fd files_, layouts_;
+  Fd files_, late_, layouts_;
   FileKeys keys_;
   std::set<Key> known_, shown_;  // files; what lists of mappings call those that were found there
   std::vector<std::string> refused_;

@@ -71,8 +71,9 @@ void LossReport::summarize_stacks() {
     const char* hint = "";
     std::string list;
     for (std::uint16_t end = 0; end < ends[program].size(); ++end) {
-      const std::uint64_t count = ends[program][end];
+      std::uint64_t count = ends[program][end];
       truncated.stacks += count;
+      if (end == TRC_STACK_PythonNotLoaded && count != 0 && late_) count = std::min(count, late_(static_cast<std::uint32_t>(program)));
       const std::string why(why_truncated(end));
       if (why.empty() || count == 0) continue;
       cut += count;

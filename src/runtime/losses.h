@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "image/program_image.h"
@@ -17,6 +19,8 @@ class LossReport {
   LossReport(const image::ProgramImage& image, Engine& engine, output::Sink& sink, Messages& messages)
       : image_(image), engine_(engine), sink_(sink), messages_(messages) {}
 
+  /// Of a program's stacks that ended TRC_STACK_PythonNotLoaded, at most how many really lack something; the others met no interpreter.
+  void set_late_stacks(std::function<std::uint64_t(std::uint32_t program)> late) { late_ = std::move(late); }
   /// Tells the sink about events lost since the last look; looks at most twice a second.
   void look();
   /// Records that were read but not printed, because the run had to end in time.
@@ -36,6 +40,7 @@ class LossReport {
   Engine& engine_;
   output::Sink& sink_;
   Messages& messages_;
+  std::function<std::uint64_t(std::uint32_t program)> late_;
   std::uint64_t reported_ = 0, unread_ = 0;
   std::chrono::steady_clock::time_point next_look_{};
 };

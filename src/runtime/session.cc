@@ -270,6 +270,7 @@ Result<> Session::prepare_interpreters() {
   interpreters_ = std::move(files);
   if (!interpreters_) return {};
   interpreters_->provide(engine_);
+  losses_.set_late_stacks([this](std::uint32_t program) { return interpreters_->late_stacks(program); });
   if (child_) interpreters_->look_at_files(files_of_program(child_->program_path(), own_environment()));
   else if (options_.pid > 0) interpreters_->look_at_process(options_.pid);
   else for (const std::int32_t pid : all_processes()) interpreters_->look_at_process(pid);

@@ -8,7 +8,7 @@
 #include "stack_hash.h"
 #include "walk.bpf.h"
 
-extern char trc_py_files, trc_py_runtimes, trc_py_processes, trc_py_codes, trc_py_walks;
+extern char trc_py_files, trc_py_late, trc_py_runtimes, trc_py_processes, trc_py_codes, trc_py_walks;
 
 // What code generation chose.
 extern const volatile u64 trc_py_capacity;     // words that an element of trc_py_walks has room for
@@ -86,6 +86,15 @@ TRC_LOCAL u64 next_mapping(u32 index, struct trc_py_walk *s) {
   return 0;
 }
 
+/// A file that was not looked at yet stands in the way of this stack, unless it turns out to hold no interpreter.
+TRC_LOCAL void count_late(struct trc_py_walk *s, const struct trc_uw_file_key *file) {
+  struct trc_py_late_key key = {.file = *file, .program = s->program};
+  u64 first = 1, *stacks = bpf_map_lookup_elem(&trc_py_late, &key);
+  s->asked = 1;
+  if (stacks) __sync_fetch_and_add(stacks, 1);
+  else bpf_map_update_elem(&trc_py_late, &key, &first, BPF_NOEXIST);
+}
+
 /// Looks at one mapping. 1: there are no more.
 static long look_at_mapping(u32 i, const u32 *index) {
   (void)i;
@@ -105,14 +114,14 @@ static long look_at_mapping(u32 i, const u32 *index) {
     struct trc_py_file_record record = {.event = (u32)trc_py_file_event, .program = s->program, .key = key, .tgid = s->tgid};
     record.start = kernel_word(vma + trc_at_vma_start);
     record.end = kernel_word(vma + trc_at_vma_end);
-    s->asked = 1;
+    count_late(s, &key);
     if (bpf_map_update_elem(&trc_py_files, &key, &fresh, BPF_NOEXIST) == 0 &&
         bpf_ringbuf_output(&trc_ring, &record, sizeof record, 0)) {
       bpf_map_delete_elem(&trc_py_files, &key);   // asked again next time
     }
     return last;
   }
-  if (known->state == TRC_PY_FILE_ASKED) s->asked = 1;
+  if (known->state == TRC_PY_FILE_ASKED) count_late(s, &key);
   if (known->state == TRC_PY_FILE_UNKNOWN) s->process.unknown = 1;
   if (known->state != TRC_PY_FILE_READY) return last;
   u32 number = known->runtime;
@@ -211,13 +220,16 @@ static long look_at_thread(u32 i, const u32 *index) {
   struct trc_py_runtime *r = runtime_at(s->runtime);
   if (!r) return 1;
   if (!s->thread) {
-    if (!s->interpreter) return 1;
-    s->thread = user_word(s->interpreter + r->layout.interpreter_threads);
-    s->interpreter = user_word(s->interpreter + r->layout.interpreter_next);
-    return 0;
+    if (!s->interpreter) {
+      s->unread = 0;   // the end of the list: Python does not know this thread
+      return 1;
+    }
+    u64 interpreter = s->interpreter;
+    return bpf_probe_read_user(&s->thread, 8, (const void *)(interpreter + r->layout.interpreter_threads)) ||
+           bpf_probe_read_user(&s->interpreter, 8, (const void *)(interpreter + r->layout.interpreter_next));
   }
   u64 thread = s->thread;
-  s->thread = user_word(thread + r->layout.thread_next);
+  if (bpf_probe_read_user(&s->thread, 8, (const void *)(thread + r->layout.thread_next))) return 1;
   return start_at(s, r, thread);
 }
 
@@ -233,6 +245,7 @@ TRC_GLOBAL int trc_py_find_thread(u32 index, u32 m) {
   if (start_at(s, r, executing_thread(s, r))) return 1;
   if (start_at(s, r, kept_thread(s, r))) return 1;
   s->thread = 0;
+  s->unread = 1;
   s->interpreter = user_word(s->bias + r->runtime + r->layout.runtime_interpreters);
   bpf_loop(PY_MAX_THREADS, look_at_thread, &index, 0);
   return s->frame != 0;
@@ -520,7 +533,7 @@ TRC_GLOBAL u64 trc_py_walk_frames(u32 index, u32 program, u32 limit, u32 flags) 
   }
   if (!s->frame) {
     // A thread that is in no Python function has no frames, and that is all there is to say.
-    if (!s->thread_seen) s->end = TRC_STACK_PythonNoThread;
+    if (!s->thread_seen && s->unread) s->end = TRC_STACK_PythonNoThread;
     return 0;
   }
   s->end = TRC_STACK_Limit;

@@ -6,6 +6,7 @@
 
 // ---- where an interpreter keeps its frames --------------------------------------------------------------------------------------------
 //   trc_py_files     HASH      struct trc_uw_file_key -> struct trc_py_file: which files hold an interpreter
+//   trc_py_late      HASH      struct trc_py_late_key -> u64: stacks that were taken while a file was not looked at yet
 //   trc_py_runtimes  ARRAY     u32 -> struct trc_py_runtime: for each of them, where things are
 //   trc_py_processes LRU_HASH  u32 tgid -> struct trc_py_process: where those files are mapped; programs fill it in themselves
 //   trc_py_codes     LRU_HASH  struct trc_py_code_key -> u64: code objects whose record was sent
@@ -69,6 +70,12 @@ enum trc_py_file_state {
 struct trc_py_file {
   unsigned state;            // enum trc_py_file_state
   unsigned runtime;          // index into trc_py_runtimes
+};
+
+/// For the stacks of one program that met this file too early. Whether they lack anything is known when the file has been looked at.
+struct trc_py_late_key {
+  struct trc_uw_file_key file;
+  unsigned program, reserved;
 };
 
 struct trc_py_module {

@@ -38,8 +38,9 @@ struct trc_py_walk {
   // looking for the thread
   unsigned long long interpreter, thread;
   unsigned thread_seen;                         // there is a state of this thread
+  unsigned unread;                              // the list of states was not read to its end
   // looking for the interpreter
-  unsigned asked;                               // some file was not looked at yet
+  unsigned asked, reserved;                     // some file was not looked at yet
   unsigned long long maple_root, address;
   struct trc_py_process process;
   struct trc_py_met met[TRC_PY_MET];            // by a hash of the address

@@ -6,9 +6,11 @@ import functools
 import glob
 import json
 import os
+import pathlib
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -253,6 +255,39 @@ while time.process_time() < 2:
                 self.assertEqual(caller[0], expected, frames)
                 self.assertIn(line, lines, frames)
         self.assertEqual(output.count("truncated"), len(unlinked))
+
+
+class SystemWide(unittest.TestCase):
+    """Programs that the runner did not expect."""
+    def trace_new(self, original, *arguments):
+        """Traces a copy of a program, a file that was never seen, which a running trace meets; what trc said."""
+        with tempfile.TemporaryDirectory() as folder:
+            copy = shutil.copy(original, os.path.join(folder, "trcunseen"))
+            program = 'tracepoint:syscalls:sys_enter_openat /comm == "trcunseen"/ { @[ustack(python)] = count(); }'
+            with subprocess.Popen([TRC, "-e", program], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as trc:
+                try:
+                    self.assertIn("Attached", trc.stderr.readline())
+                    subprocess.run([copy, *arguments], check=True, timeout=60)
+                finally:
+                    trc.send_signal(signal.SIGINT)
+                return trc.communicate(timeout=60)
+
+    def test_a_program_without_python_has_whole_stacks(self):
+        output, errors = self.trace_new("/bin/sleep", "1")
+        self.assertRegex(output, r"\A\s*@\[[^\]]*\]: \d+\s*(@\[\]: \d+\s*)?\Z")
+        self.assertNotIn("cut", errors)
+
+    def test_an_interpreter_met_too_early_is_told(self):
+        own = [python for python in INTERPRETERS.values() if not python.root and b".PyRuntime" in pathlib.Path(python.path).read_bytes()]
+        if not own:
+            self.skipTest("no interpreter without libpython")
+        _, errors = self.trace_new(own[0].path, "-S", "-c", "import time; time.sleep(1)")
+        self.assertRegex(errors, r"\d+ of \d+ stacks are cut: a new file that may hold Python was not looked at yet, \d+\n")
+
+    def test_empty_stacks_of_all_processes_are_one(self):
+        script = 'tracepoint:syscalls:sys_enter_openat /comm == "true"/ { @[ustack(python)] = count(); }'
+        output, _ = trace(script, ["/bin/sh", "-c", "/bin/true; /bin/true"], "-q")
+        self.assertRegex(output, r"\A\s*@\[\]: \d+\s*\Z")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ namespace {
 class Python final : public Interpreter {
  public:
   std::string_view name() const override { return "Python"; }
-  Maps maps() const override { return {"trc_py_files", "trc_py_runtimes", TRC_PY_MAX_FILES, TRC_PY_MAX_RUNTIMES, sizeof(trc_py_runtime)}; }
+  Maps maps() const override { return {"trc_py_files", "trc_py_late", "trc_py_runtimes", TRC_PY_MAX_FILES, TRC_PY_MAX_RUNTIMES, sizeof(trc_py_runtime)}; }
 
   std::optional<Result<std::string>> recognise(const symbols::ElfReader& file, std::string_view file_name) const override {
     auto found = python::recognise(file, file_name);
