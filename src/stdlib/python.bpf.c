@@ -368,10 +368,12 @@ TRC_LOCAL u64 read_frame(struct trc_py_walk *s, u64 frame) {
   if (s->window_start && at <= TRC_PY_WINDOW - TRC_PY_FRAME_BYTES) return at;
   u64 below = s->window_start - frame, beside = s->last_frame - frame;
   if (!s->window_start || below < 4096 || beside < TRC_PY_WINDOW) {
-    u64 start = frame + TRC_PY_FRAME_BYTES - TRC_PY_WINDOW;
+    // Not from the page before, which is not there when this is the first of a piece of Python's stack: a fault takes longer than the whole walk.
+    u64 start = frame + TRC_PY_FRAME_BYTES - TRC_PY_WINDOW, page = frame & ~4095ull;
+    if (start < page) start = page;
     if (bpf_probe_read_user(s->window, TRC_PY_WINDOW, (void *)start) == 0) {
       s->window_start = start;
-      return TRC_PY_WINDOW - TRC_PY_FRAME_BYTES;
+      return frame - start;
     }
     s->window_start = 0;
   }
