@@ -49,6 +49,8 @@ void reset_signals() {
   if (::getppid() != tracer) ::_exit(1);   // it went before the line above
   reset_signals();
   char word = 0;
+  // From here on it makes no call but those that belong to its exec: what is attached meanwhile sees the command alone.
+  if (::write(failed, &word, 1) != 1) ::_exit(1);
   ssize_t size = 0;
   do {
     size = ::read(go, &word, 1);
@@ -67,6 +69,8 @@ class HeldChild : public Child {
   ~HeldChild() override;
   std::int32_t pid() const override { return pid_; }
   const std::string& program_path() const override { return path_; }
+  /// Until the child has nothing left to do but its exec; false: it is gone.
+  bool wait_until_held();
   Result<> release() override;
   int pidfd() const override { return pidfd_.get(); }
   int status() override;
@@ -88,6 +92,15 @@ HeldChild::~HeldChild() {
   pollfd gone{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
   ::poll(&gone, 1, never_ran ? 1000 : 50);
   status();
+}
+
+bool HeldChild::wait_until_held() {
+  char word = 0;
+  ssize_t size = 0;
+  do {
+    size = ::read(failed_.get(), &word, 1);
+  } while (size < 0 && errno == EINTR);
+  return size == 1;
 }
 
 Result<> HeldChild::release() {
@@ -142,7 +155,10 @@ Result<std::unique_ptr<Child>> Child::start(const std::string& command) {
     ::waitpid(pid, nullptr, 0);
     return error;
   }
-  return std::unique_ptr<Child>(new HeldChild(pid, std::move(pidfd), std::move(path), std::move(go.write), std::move(failed.read)));
+  failed.write.reset();   // so that the end of the child is seen
+  auto child = std::unique_ptr<HeldChild>(new HeldChild(pid, std::move(pidfd), std::move(path), std::move(go.write), std::move(failed.read)));
+  if (!child->wait_until_held()) return Error("the command was killed before it could start");
+  return std::unique_ptr<Child>(std::move(child));
 }
 
 }  // namespace trc::runtime
