@@ -137,6 +137,8 @@ class Names(unittest.TestCase):
 
     def test_another_mount_namespace(self):
         # The library exists only on a file system that nobody else sees, and that is gone with the command.
+        if missing := needs.mount_namespace():
+            self.skipTest(missing)
         self.library("a")
         hidden = self.path("hidden")
         os.mkdir(hidden)
