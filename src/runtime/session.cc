@@ -31,7 +31,6 @@
 #include "runtime/process_watch.h"
 #include "runtime/probe_names.h"
 #include "runtime/session_run.h"
-#include "runtime/proc.h"
 #include "runtime/stack_reader.h"
 #include "runtime/unwind/program_files.h"
 #include "runtime/unwind/unwind_tables.h"
