@@ -25,6 +25,9 @@ class Case:
     def all(self, *keys):
         return [(key, text) for key, text in self.many if key in keys]
 
+    def mentions(self, word):
+        return any(word in text for text in (*self.one.values(), *(text for _, text in self.many)))
+
 
 class CaseError(Exception):
     pass

@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,6 +67,8 @@ class Runner:
             for _, assignment in case.all("ENV"):
                 key, _, value = self.fill(assignment).partition("=")
                 self.environment[key] = value
+            if case.mentions("{programs}"):
+                self.places["programs"] = self.own_programs(tmp)
             for _, command in case.all("SETUP"):
                 self.shell(command, "SETUP")
             before = self.start_before(case)
@@ -75,6 +78,12 @@ class Runner:
                 if before:
                     before.kill()
                     before.wait()
+
+    def own_programs(self, tmp):
+        """Copies of the programs: a probe on a file sees every process that runs it, so cases that run at once must not share theirs."""
+        own = os.path.join(tmp, "programs")
+        shutil.copytree(self.programs, own, symlinks=True, ignore=shutil.ignore_patterns("CMakeFiles", "*.cmake"))
+        return own
 
     def fill(self, text):
         for key, value in self.places.items():
