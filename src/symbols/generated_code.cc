@@ -169,22 +169,34 @@ void GeneratedCode::add_jit_dump(Fd file) {
   jit_dump_ = Source{.file = std::move(file), .path = "[jitdump]", .is_jit_dump = true};
 }
 
+/// Takes what only a living process tells.
+void GeneratedCode::meet(std::uint32_t pid) {
+  struct stat process{};
+  if (::stat(fmt::format("/proc/{}", pid).c_str(), &process) != 0) return;
+  owner_ = process.st_uid;
+  if (const std::uint32_t number = own_number(pid)) own_number_ = number;
+  started_ = start_seconds(pid);
+  if (own_tmp_) return;
+  Fd tmp(::open(fmt::format("/proc/{}/root/tmp", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  struct stat theirs{}, ours{};
+  const bool is_ours = tmp && ::stat("/tmp", &ours) == 0 && ::fstat(tmp.get(), &theirs) == 0 && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+  if (!is_ours) own_tmp_ = std::move(tmp);
+}
+
 void GeneratedCode::look_for_perf_map(std::uint32_t pid) {
   const std::uint64_t now = now_ns(CLOCK_MONOTONIC);
   if (perf_map_ || (looked_at_ != 0 && now - looked_at_ < kLookEvery)) return;
   looked_at_ = now;
-  struct stat process{};
-  if (::stat(fmt::format("/proc/{}", pid).c_str(), &process) == 0) owner_ = process.st_uid;
-  if (const std::uint32_t number = own_number(pid)) own_number_ = number;
-  const std::int64_t started = start_seconds(pid);
-  const std::string in_root = fmt::format("/tmp/perf-{}.map", own_number_ != 0 ? own_number_ : pid), here = fmt::format("/tmp/perf-{}.map", pid);
-  for (const auto& [path, opened_as] : {std::pair(in_root, fmt::format("/proc/{}/root{}", pid, in_root)), std::pair(here, here)}) {
-    Fd file(::open(opened_as.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW));
+  meet(pid);
+  const std::string own_name = fmt::format("perf-{}.map", own_number_ != 0 ? own_number_ : pid), name = fmt::format("perf-{}.map", pid);
+  const Fd tmp(::open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  for (const auto& [directory, file_name] : {std::pair(own_tmp_.get(), own_name), std::pair(tmp.get(), own_name), std::pair(tmp.get(), name)}) {
+    Fd file(directory >= 0 ? ::openat(directory, file_name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW) : -1);
     struct stat status{};
     if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
     if (status.st_uid != 0 && status.st_uid != ::geteuid() && status.st_uid != owner_) continue;
-    if (status.st_mtim.tv_sec + kClockSlack < started) continue;   // of an earlier process with this number
-    perf_map_ = Source{.file = std::move(file), .path = path};
+    if (status.st_mtim.tv_sec + kClockSlack < started_) continue;   // of an earlier process with this number
+    perf_map_ = Source{.file = std::move(file), .path = "/tmp/" + file_name};
     return;
   }
 }

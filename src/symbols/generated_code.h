@@ -53,6 +53,7 @@ class GeneratedCode {
   void add_jit_dump(Fd file);
   /// Looks for the perf map of a process, in its own root too, under the number that it has in its own namespace. The file must belong to
   /// root, to us or to the user of the process: in /tmp anybody can write. Nothing if there is one already; not more often than every 50 ms.
+  /// Of a process that is gone too, if it was looked for while it lived: a /tmp that is not ours is kept open for that.
   void look_for_perf_map(std::uint32_t pid);
 
   struct Match { const GeneratedNames::Range* range = nullptr; const std::string* file = nullptr; };
@@ -68,11 +69,14 @@ class GeneratedCode {
     JitDump dump{};
     GeneratedNames names{};
   };
+  void meet(std::uint32_t pid);
   void read_on(Source& source);
 
   std::optional<Source> perf_map_, jit_dump_;
   std::optional<std::uint32_t> owner_;       ///< user of the process
   std::uint32_t own_number_ = 0;             ///< its number in its own namespace
+  std::int64_t started_ = 0;                 ///< seconds since 1970; 0: not known
+  Fd own_tmp_;                               ///< /tmp as it sees it, if that is another one than ours
   std::uint64_t looked_at_ = 0;
 };
 

@@ -7,6 +7,7 @@
 //   child N A        N children, each loads A, calls and ends at once
 //   threads T N A…   T threads, each N times: load one of the libraries, call, unload
 //   forks N          N children, each calls a function of this program and ends at once; "called in_child N"
+//   generate         writes a function into memory, then its name into the perf map of its namespace, and calls it
 //   chroot DIR A     loads A below DIR after making DIR the root, without a path that leads there from outside
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -98,6 +99,24 @@ static int children(long n, const char *path) {
   return 0;
 }
 
+// getppid() as a compiler with frame pointers writes it.
+static int generate(void) {
+  static const unsigned char code[] = {0x55, 0x48, 0x89, 0xe5, 0xb8, 0x6e, 0, 0, 0, 0x0f, 0x05, 0x5d, 0xc3};   // push; mov; mov $110, %eax; syscall; pop; ret
+  void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return 1;
+  memcpy(memory, code, sizeof code);
+  usleep(100000);   // the map comes later than the memory, as with real compilers
+  char name[64];
+  snprintf(name, sizeof name, "/tmp/perf-%d.map", getpid());
+  FILE *map = fopen(name, "w");
+  if (!map) return 1;
+  fprintf(map, "%lx %zx generated_one\n", (unsigned long)memory, sizeof code);
+  fclose(map);
+  call((work_function)(intptr_t)memory);
+  puts("called generated_one 1");
+  return 0;
+}
+
 struct job { long n, first, count; char **libraries; };
 
 static void *many(void *argument) {
@@ -133,6 +152,7 @@ int main(int argc, char **argv) {
   if (!strcmp(job, "child") && argc == 4) return children(atol(argv[2]), argv[3]);
   if (!strcmp(job, "forks") && argc == 3) return children(atol(argv[2]), NULL);
   if (!strcmp(job, "threads") && argc > 4) return threads(atol(argv[2]), atol(argv[3]), argv + 4);
+  if (!strcmp(job, "generate") && argc == 2) return generate();
   if (!strcmp(job, "chroot") && argc == 4 && chroot(argv[2]) == 0 && chdir("/") == 0) {
     const work_function work = work_of(load(argv[3]));
     call(work);

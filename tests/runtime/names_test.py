@@ -145,6 +145,14 @@ class Names(unittest.TestCase):
         script = f'mount -t tmpfs none {hidden} && cp {self.path("a.so")} {hidden} && "$0" "$@"; exit $?'
         self.check_inner("child", "3", os.path.join(hidden, "a.so"), times=3, wrap=("unshare", "-m", "bash", "-c", script))
 
+    def test_generated_code_of_a_container(self):
+        # Its perf map bears the number that the process has there, and lies in a /tmp that is gone with it.
+        if missing := needs.mount_namespace():
+            self.skipTest(missing)
+        inside = ("unshare", "--mount", "--pid", "--fork", "bash", "-c", 'mount -t tmpfs none /tmp && "$0" "$@"; exit $?')
+        counts, _ = self.trace("generate", wrap=inside)
+        self.assertEqual([times for names, times in counts.items() if names[0] == "generated_one"], [1], f"{counts}")
+
 
 if __name__ == "__main__":
     missing = needs.missing(["root", "tracepoint", "command:objcopy", "command:gcc", "command:xz", "command:unshare"])
