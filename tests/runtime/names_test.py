@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Stacks of code that is gone when they are printed: every frame named, and as the program itself says. The maps are printed at the end, when
 the processes have ended; tests/programs/names_host.c has the jobs."""
+import ctypes
+import functools
+import http.server
 import os
 import re
 import shlex
@@ -8,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -47,11 +51,11 @@ class Names(unittest.TestCase):
         run("gcc", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls", "-shared", "-fPIC", "-Wl,--build-id", "-o", path, source)
         return path
 
-    def trace(self, *job, wrap=(), host=HOST):
+    def trace(self, *job, wrap=(), host=HOST, environment=None):
         """What trc has counted: (names of the frames above getppid) -> times; and the calls that the program says."""
         command = [*wrap, host, *job]
         # Without --stop-on-map a process can be gone before anybody has looked at what it mapped a moment ago.
-        done = subprocess.run([TRC, "--stop-on-map", "-e", PROGRAM, "-c", shlex.join(command)], env=ENVIRONMENT, capture_output=True, text=True, timeout=100)
+        done = subprocess.run([TRC, "--stop-on-map", "-e", PROGRAM, "-c", shlex.join(command)], env=ENVIRONMENT | (environment or {}), capture_output=True, text=True, timeout=100)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.said = done.stdout
         counts = {}
@@ -116,6 +120,30 @@ class Names(unittest.TestCase):
         run("strip", a)
         run("objcopy", f"--add-section=.gnu_debugdata={self.path('mini')}.xz", a)
         self.check_inner("child", "1", a)
+
+    def test_a_stripped_library_and_a_server_of_debug_files(self):
+        try:
+            ctypes.CDLL("libdebuginfod.so.1")
+        except OSError:
+            self.skipTest("libdebuginfod is not installed")
+        a = self.library("a")
+        notes = subprocess.run(["readelf", "-n", a], capture_output=True, text=True, check=True).stdout
+        place = os.path.join(self.folder, "served", "buildid", re.search(r"Build ID: (\w+)", notes).group(1))
+        os.makedirs(place)
+        run("objcopy", "--only-keep-debug", a, os.path.join(place, "debuginfo"))
+        run("strip", a)
+        asked = []
+
+        class Files(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, format, *arguments):
+                asked.append(self.path)
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=self.path("served"))) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            self.check_inner("child", "1", a, environment={"DEBUGINFOD_URLS": f"http://127.0.0.1:{server.server_port}",
+                                                           "DEBUGINFOD_CACHE_PATH": self.path("cache")})
+            server.shutdown()
+        self.assertEqual(asked.count("/" + os.path.relpath(os.path.join(place, "debuginfo"), self.path("served"))), 1, asked)
 
     def test_a_program_that_is_replaced_while_it_runs(self):
         program = self.path("host")
