@@ -28,6 +28,7 @@ class CallLowering {
     std::uint32_t max_strlen = 0;
     bool has_child = false;                          ///< -c
     bool unsafe = false;
+    bool compat = false;                             ///< --compat, or config compat = true
   };
 
   struct Map {

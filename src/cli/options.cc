@@ -53,6 +53,7 @@ struct Parser {
     app.add_flag("--exit-with-child", options.exit_with_child, "Exit with the status of the -c command")->group(tracing);
     app.add_flag("--stop-on-map", options.stop_on_map, "Hold a process that maps code until its stacks can be walked")->group(tracing);
     app.add_flag("--unsafe", options.unsafe, "Allow what can change the traced system")->group(tracing);
+    app.add_flag("--compat", options.compat, "Behave as bpftrace 0.27 where trc does better")->group(tracing);
     app.add_flag("--dry-run", options.dry_run, "Compile, load and attach, then stop")->group(tracing);
 
     const std::string output = "Output";

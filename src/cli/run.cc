@@ -21,6 +21,7 @@
 #include "output/sink.h"
 #include "parser/parser.h"
 #include "runtime/session.h"
+#include "runtime/status.h"
 #include "source/diagnostics.h"
 
 namespace trc::cli {
@@ -97,6 +98,7 @@ Result<int> run_image(const Options& o, const image::ProgramImage& image, runtim
   sink_options.buffering = o.buffering;
   sink_options.quiet = o.quiet;
   sink_options.trailer = image.settings.str_trunc_trailer;
+  sink_options.compat = image.settings.compat;
   std::unique_ptr<output::Sink> sink = output::find_format(o.format)->make(sink_options);
 
   runtime::RunOptions run;
@@ -110,7 +112,10 @@ Result<int> run_image(const Options& o, const image::ProgramImage& image, runtim
   run.stop_on_map = o.stop_on_map;
   run.notify_attached = notify_text();
   run.no_features = o.no_features;
-  return runtime::run(image, run, kernel::system_facts(), signals, std::move(child), *sink);
+  Result<int> status = runtime::run(image, run, kernel::system_facts(), signals, std::move(child), *sink);
+  if (!status && image.settings.compat && status.error().exit_status() == runtime::kLoadFailure)
+    return std::move(status).error().status(runtime::kCompatLoadFailure);
+  return status;
 }
 
 }  // namespace
@@ -130,6 +135,7 @@ Result<int> run_script(const Options& o) {
   ast::AnalyseOptions analyse;
   analyse.positionals = o.positionals;
   analyse.unsafe = o.unsafe;
+  analyse.compat = o.compat;
   runtime::EndSignals signals;
   std::unique_ptr<runtime::Child> child;
   if (o.pid) {

@@ -15,7 +15,7 @@
 
 namespace trc::image {
 
-inline constexpr std::uint32_t kFormatVersion = 3;
+inline constexpr std::uint32_t kFormatVersion = 4;
 
 enum class MapRole : std::uint8_t {
   User,      ///< a map of the script
@@ -102,9 +102,10 @@ struct Settings {
   bool show_debug_info = false;           ///< source lines and inlined functions in user stacks
   std::uint32_t ring_pages = 0;           ///< 0: chosen by the runner
   std::uint32_t max_probes = 0;           ///< 0: no limit of ours
+  bool compat = false;                    ///< behave as the reference where a script could depend on what we do better (--compat)
   template <class Archive>
   void serialize(Archive& ar) {
-    ar(max_strlen, print_maps_on_exit, str_trunc_trailer, stack_mode, missing_probes, cpp_demangle, show_debug_info, ring_pages, max_probes);
+    ar(max_strlen, print_maps_on_exit, str_trunc_trailer, stack_mode, missing_probes, cpp_demangle, show_debug_info, ring_pages, max_probes, compat);
   }
 };
 

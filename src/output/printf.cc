@@ -22,6 +22,7 @@ struct Spec {
   bool left;
   int width;       ///< 0: none
   int precision;   ///< -1: none
+  bool zeros_first = false;   ///< zeros that fill stand in front of the sign: PrintfStyle::compat
 };
 
 /// The value as 64 bits; what is no number counts as 0.
@@ -59,8 +60,9 @@ void append_number(std::string& out, const Spec& spec, std::string_view prefix, 
   const std::size_t fill = static_cast<std::size_t>(spec.width) > length ? static_cast<std::size_t>(spec.width) - length : 0;
   const bool zero_fill = spec.piece.zero && !spec.left && spec.precision < 0;
   if (!spec.left && !zero_fill) out.append(fill, ' ');
+  if (zero_fill && spec.zeros_first) out.append(fill, '0');
   out += prefix;
-  out.append(zero_fill ? fill : zeros, '0');
+  out.append(!zero_fill ? zeros : spec.zeros_first ? 0 : fill, '0');
   out += digits;
   if (spec.left) out.append(fill, ' ');
 }
@@ -179,7 +181,7 @@ class Arguments {
   std::size_t next_ = 0;
 };
 
-Spec resolve(const FormatPiece& piece, Arguments& arguments) {
+Spec resolve(const FormatPiece& piece, Arguments& arguments, bool compat) {
   Spec spec{piece, piece.left, std::max(piece.width, 0), std::max(piece.precision, -1)};
   if (piece.width == -2) {
     const std::int64_t width = arguments.next_star();
@@ -189,24 +191,28 @@ Spec resolve(const FormatPiece& piece, Arguments& arguments) {
   if (piece.precision == -2) spec.precision = std::max(arguments.next_star(), -1);
   spec.width = std::min(spec.width, kMaxWidth);
   spec.precision = std::min(spec.precision, kMaxWidth);
+  if (compat) {
+    spec.precision = -1;
+    spec.zeros_first = true;
+  }
   return spec;
 }
 
 }  // namespace
 
-void append_printf(std::string& out, const lang::FormatString& format, const std::vector<Value>& arguments, std::string_view trailer) {
+void append_printf(std::string& out, const lang::FormatString& format, const std::vector<Value>& arguments, const PrintfStyle& style) {
   Arguments rest(arguments);
   for (const FormatPiece& piece : format.pieces) {
     out += piece.literal;
     if (!piece.has_conversion) continue;
-    const Spec spec = resolve(piece, rest);
-    append_conversion(out, spec, rest.next(), trailer);
+    const Spec spec = resolve(piece, rest, style.compat);
+    append_conversion(out, spec, rest.next(), style.trailer);
   }
 }
 
-std::string format_printf(const lang::FormatString& format, const std::vector<Value>& arguments, std::string_view trailer) {
+std::string format_printf(const lang::FormatString& format, const std::vector<Value>& arguments, const PrintfStyle& style) {
   std::string out;
-  append_printf(out, format, arguments, trailer);
+  append_printf(out, format, arguments, style);
   return out;
 }
 

@@ -10,11 +10,16 @@
 
 namespace trc::output {
 
-/// Appends the formatted text. An argument that is not there formats as an empty text (the checker has matched them; an image may lie).
-void append_printf(std::string& out, const lang::FormatString& format, const std::vector<Value>& arguments,
-                   std::string_view trailer = kDefaultTrailer);
+/// How values are formatted where there is a choice.
+struct PrintfStyle {
+  std::string_view trailer = kDefaultTrailer;
+  /// As the reference does it: precision is ignored, zeros come in front of the sign (%05d of -3 is 000-3).
+  bool compat = false;
+};
 
-std::string format_printf(const lang::FormatString& format, const std::vector<Value>& arguments,
-                          std::string_view trailer = kDefaultTrailer);
+/// Appends the formatted text. An argument that is not there formats as an empty text (the checker has matched them; an image may lie).
+void append_printf(std::string& out, const lang::FormatString& format, const std::vector<Value>& arguments, const PrintfStyle& style = {});
+
+std::string format_printf(const lang::FormatString& format, const std::vector<Value>& arguments, const PrintfStyle& style = {});
 
 }  // namespace trc::output

@@ -52,6 +52,7 @@ struct SinkOptions {
   Buffering buffering = Buffering::Line;
   bool quiet = false;
   std::string trailer = std::string(kDefaultTrailer);
+  bool compat = false;                  ///< the bytes of the reference, also where ours are better
   int message_fd = 2;                   ///< where text mode writes "Attached …", warnings and errors
 };
 struct Format { std::string_view name, doc; std::unique_ptr<Sink> (*make)(const SinkOptions&); };

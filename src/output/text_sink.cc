@@ -12,7 +12,7 @@ bool is_histogram(const Value& value) { return std::holds_alternative<std::share
 class TextSink final : public Sink {
  public:
   explicit TextSink(const SinkOptions& options)
-      : writer_(options.fd, options.buffering), message_fd_(options.message_fd), quiet_(options.quiet), trailer_(options.trailer) {}
+      : writer_(options.fd, options.buffering), message_fd_(options.message_fd), quiet_(options.quiet), compat_(options.compat), trailer_(options.trailer) {}
 
   void attached(std::size_t probes) override {
     if (!quiet_) message(fmt::format("Attached {} probe{}\n", probes, probes == 1 ? "" : "s"));
@@ -77,7 +77,7 @@ class TextSink final : public Sink {
                           "HINT: a larger ring buffer loses fewer events: config = {{ perf_rb_pages = … }}\n", total_lost_));
     }
     separator_due_ = true;
-    if (!quiet_) separate();
+    if (!quiet_ || compat_) separate();
   }
 
   void flush() override { writer_.flush(); }
@@ -127,6 +127,7 @@ class TextSink final : public Sink {
   Writer writer_;
   int message_fd_;
   bool quiet_;
+  bool compat_;
   std::string trailer_;
   std::uint64_t total_lost_ = 0;
   bool separator_due_ = false;

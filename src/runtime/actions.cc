@@ -101,7 +101,8 @@ void Actions::check(const Result<>& result) {
 
 void Actions::do_Printf(Record record, const Schema& schema, std::uint32_t event) {
   buffer_.clear();
-  output::append_printf(buffer_, formats_[event], decode_fields(record, schema, decode_), image_.settings.str_trunc_trailer);
+  output::append_printf(buffer_, formats_[event], decode_fields(record, schema, decode_),
+                        {.trailer = image_.settings.str_trunc_trailer, .compat = image_.settings.compat});
   sink_.text(buffer_);
 }
 

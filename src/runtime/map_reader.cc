@@ -35,7 +35,7 @@ struct Row {
 
 // ---- order of keys ----
 
-/// Compares two keys of one type. Inside tuples the established order looks at numbers and strings only; what it leaves undecided is settled
+/// Compares two keys of one type. Integers sort by their type; as signed ones where the reference is to be matched. Inside tuples the established order looks at numbers and strings only; what it leaves undecided is settled
 /// by the other elements and at last by the bytes, so that the output never depends on hashing.
 class KeyOrder {
  public:
@@ -94,7 +94,7 @@ class KeyOrder {
   std::strong_ordering compare_values(Bytes a, Bytes b, const Type& type, Looks looks) const {
     constexpr auto kUndecided = std::strong_ordering::equal;
     switch (type.kind) {
-      case TypeKind::Integer: return compare_integers(a, b, type.size, type.is_signed);
+      case TypeKind::Integer: return compare_integers(a, b, type.size, type.is_signed || context_.settings.compat);
       case TypeKind::String: return string_in(a) <=> string_in(b);
       case TypeKind::ProbeName: return probe_name(a) <=> probe_name(b);
       case TypeKind::Tuple:
@@ -147,12 +147,13 @@ std::uint64_t value_bits(const Value& value) {
   return 0;
 }
 
-std::uint64_t rank_of(const Row& row, const Type& type) {
+std::uint64_t rank_of(const Row& row, const Type& type, bool compat) {
   if (type.is(TypeKind::Integer)) return sortable(load_integer(row.value, 0, type.size, type.is_signed), type.is_signed);
   if (type.is(TypeKind::Histogram) || type.is(TypeKind::LinearHistogram)) {
     return std::accumulate(row.words.begin(), row.words.end(), std::uint64_t{0});
   }
-  return sortable(value_bits(aggregate_value(type, row.words)), type.is_signed && !type.is(TypeKind::Count));
+  const bool as_unsigned = type.is(TypeKind::Count) || (compat && (type.is(TypeKind::Min) || type.is(TypeKind::Max)));
+  return sortable(value_bits(aggregate_value(type, row.words)), type.is_signed && !as_unsigned);
 }
 
 // ---- elements to rows ----
@@ -184,7 +185,7 @@ bool make_row(const image::MapEntry& map, const MapElement& element, Row& row) {
 void sort_rows(std::vector<Row>& rows, const image::MapEntry& map, const DecodeContext& context) {
   const bool by_value = order_of(map.value) == Order::ByValue;
   if (by_value) {
-    for (Row& row : rows) row.rank = rank_of(row, map.value);
+    for (Row& row : rows) row.rank = rank_of(row, map.value, context.settings.compat);
   }
   const KeyOrder keys(context);
   std::sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) {

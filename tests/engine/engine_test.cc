@@ -15,6 +15,7 @@
 
 #include "engine_image.h"
 #include "kernel/facts.h"
+#include "runtime/status.h"
 
 // Functions to probe, in this very program. The assembler ones have a first instruction of our choice.
 extern "C" {
@@ -192,7 +193,7 @@ TEST_P(EngineTest, OnlySitesThatCannotBeProbedIsAnError) {
   const auto attached = engine_->attach({.program = kUser, .first_id = 10, .spec = {"uprobe:x:f", own({(void*)trc_probed_locked})}});
   ASSERT_FALSE(attached);
   EXPECT_THAT(attached.error().message(), testing::HasSubstr("attach uprobe:x:f: the kernel cannot probe 'function'"));
-  EXPECT_EQ(attached.error().exit_status(), 255);
+  EXPECT_EQ(attached.error().exit_status(), kLoadFailure);
 }
 #endif
 

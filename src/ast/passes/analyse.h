@@ -20,6 +20,7 @@ struct AnalyseOptions {
   std::vector<std::string> positionals;   ///< $1 …
   probes::Scope scope;                    ///< -p / -c
   bool unsafe = false;                    ///< --unsafe
+  bool compat = false;                    ///< --compat; the config block and the environment may ask for it too
 };
 
 struct Analysis {

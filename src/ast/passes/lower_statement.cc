@@ -33,6 +33,7 @@ BodyLowering::BodyLowering(Shared& shared, const PlannedProgram& plan, std::vect
   surroundings_.provider = plan_.provider;
   surroundings_.positionals = &shared_.input.options.positionals;
   surroundings_.max_strlen = shared_.input.settings.settings.max_strlen;
+  surroundings_.compat = shared_.input.settings.settings.compat;
   surroundings_.has_child = shared_.input.options.scope.is_child;
   surroundings_.unsafe = shared_.input.options.unsafe;
 }

@@ -6,7 +6,8 @@ namespace trc::ast {
 
 std::optional<Analysis> run_passes(const Program& program, const std::vector<const SourceFile*>& files, const lang::Catalogue& catalogue,
                                    const World& world, const AnalyseOptions& options, Diagnostics& diags) {
-  const Options settings = read_settings(program.config, world.environment, diags);
+  Options settings = read_settings(program.config, world.environment, diags);
+  settings.settings.compat |= options.compat;
   refuse_unsupported(program, diags);
   const Names names = resolve_names(program, catalogue, diags);
   check_flow(program, diags);

@@ -93,6 +93,7 @@ const Row kRows[] = {
     {"missing_probes", [](Options& c, const std::string& v) { return take_word(v, {"error", "warn", "ignore"}, c.settings.missing_probes); }},
     {"stack_mode", [](Options& c, const std::string& v) { return take_word(v, {"bpftrace", "perf", "raw", "build_id"}, c.settings.stack_mode); }},
     {"stack_unwind", take_unwinding},
+    {"compat", [](Options& c, const std::string& v) { return take_bool(v, c.settings.compat); }},
     {"license", take_license},
     // Known settings of things that trc does not need to be told about, or does not have yet; harmless.
     {"cache_user_symbols", ignore},

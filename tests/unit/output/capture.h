@@ -15,9 +15,9 @@ namespace trc::output {
 
 class Capture {
  public:
-  explicit Capture(std::string_view format, bool quiet = false, Buffering buffering = Buffering::Line)
+  explicit Capture(std::string_view format, bool quiet = false, Buffering buffering = Buffering::Line, bool compat = false)
       : out_(::memfd_create("out", 0)), messages_(::memfd_create("messages", 0)) {
-    sink_ = find_format(format)->make({.fd = out_.get(), .buffering = buffering, .quiet = quiet, .message_fd = messages_.get()});
+    sink_ = find_format(format)->make({.fd = out_.get(), .buffering = buffering, .quiet = quiet, .compat = compat, .message_fd = messages_.get()});
   }
   Sink& sink() { return *sink_; }
   Sink* operator->() { return sink_.get(); }

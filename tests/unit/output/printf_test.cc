@@ -85,6 +85,16 @@ TEST(Printf, ZeroPaddingGoesBehindTheSign) {
   EXPECT_EQ(print({.conversion = Conversion::Signed, .zero = true, .width = 5}, {integer(-3)}), "[-0003]");
 }
 
+TEST(Printf, CompatiblePaddingAndPrecision) {
+  const auto print = [](std::string_view format, const Value& value) {
+    return format_printf(lang::parse_format(format), {value}, {.compat = true});
+  };
+  EXPECT_EQ(print("%05d", integer(-3)), "000-3");
+  EXPECT_EQ(print("%6.2d", integer(5)), "     5");
+  EXPECT_EQ(print("%.3s", string("abcdef")), "abcdef");
+  EXPECT_EQ(print("%#06x", integer(255)), "000xff");
+}
+
 TEST(Printf, OtherThingsAsNumbers) {
   EXPECT_EQ(print({.conversion = Conversion::Signed}, {boolean(true)}), "[1]");
   EXPECT_EQ(print({.conversion = Conversion::Hex, .alternate = true, .bits = 64}, {pointer(0xabc)}), "[0xabc]");

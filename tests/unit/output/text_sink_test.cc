@@ -111,6 +111,17 @@ TEST(TextSink, AttachedGoesToTheMessages) {
   EXPECT_EQ(quiet.messages(), "");
 }
 
+TEST(TextSink, TheEmptyLinesAtTheEndAreLeftOutOnlyWhenQuietAndNotCompatible) {
+  const auto end = [](bool quiet, bool compat) {
+    Capture out("text", quiet, Buffering::Line, compat);
+    out->end_of_run();
+    return out.finish();
+  };
+  EXPECT_EQ(end(false, false), "\n\n");
+  EXPECT_EQ(end(true, false), "");
+  EXPECT_EQ(end(true, true), "\n\n");
+}
+
 TEST(TextSink, LostEvents) {
   Capture out("text");
   out->lost(12);

@@ -45,6 +45,17 @@ TEST(Settings, HowStacksAreWalked) {
   EXPECT_NE(complaints("begin { print(kstack(fp)); }"), "");
 }
 
+TEST(Settings, CompatComesFromTheCommandLineTheBlockOrTheEnvironment) {
+  EXPECT_FALSE(settings_of("").compat);
+  EXPECT_TRUE(settings_of("config = { compat = true }").compat);
+  EXPECT_TRUE(settings_of("", {{"TRC_COMPAT", "1"}}).compat);
+  AnalyseOptions options;
+  options.compat = true;
+  const Outcome outcome = analyse_text("config = { compat = false } begin { print(1); }", options);
+  ASSERT_TRUE(outcome.analysis.has_value()) << outcome.messages();
+  EXPECT_TRUE(outcome.analysis->settings.compat);
+}
+
 TEST(Settings, ABadVariableIsNamed) {
   EXPECT_EQ(analyse_text("begin { print(1); }", {}, {{"TRC_MAX_STRLEN", "many"}}).messages(),
             "invalid-config: invalid value for environment variable TRC_MAX_STRLEN: 'many', expected a number from 1 to 65535\n");

@@ -172,6 +172,22 @@ TEST(ReadMap, CopiesOfTheCpusAreMerged) {
             "2={ .count = 1, .average = 5, .total = 5 } 1={ .count = 2, .average = 6, .total = 12 }");
 }
 
+TEST(ReadMap, CompatibleOrderTakesMinAndMaxAsUnsignedAndKeysAsSigned) {
+  DecodeContext compatible;
+  compatible.settings.compat = true;
+  const auto least = [](std::int64_t value) -> std::vector<std::uint64_t> {
+    return {lang::rank_of(lang::make_aggregate(TypeKind::Min, true), static_cast<std::uint64_t>(value)), 1};
+  };
+  const auto map = entry(lang::make_aggregate(TypeKind::Min, true), lang::make_int64());
+  const std::vector<MapElement> elements{per_cpu(1, {least(5)}), per_cpu(2, {least(-9)})};
+  EXPECT_EQ(shown(map, elements), "2=-9 1=5");
+  EXPECT_EQ(shown(map, elements, {}, compatible), "1=5 2=-9");
+  const auto texts = entry(lang::make_string(2), lang::make_uint64());
+  const std::vector<MapElement> huge{{.key = bytes_of(negative(-1)), .values = text_bytes("a", 2)}, {.key = bytes_of(std::uint64_t{1}), .values = text_bytes("b", 2)}};
+  EXPECT_EQ(shown(texts, huge), "1=b 18446744073709551615=a");
+  EXPECT_EQ(shown(texts, huge, {}, compatible), "18446744073709551615=a 1=b");
+}
+
 TEST(ReadMap, HistogramsAreSortedByTheirTotal) {
   const auto type = lang::make_linear_histogram(0, 2, 1);
   const auto dump = read_map(entry(type, lang::make_int64()), {per_cpu(1, {{0, 5, 0, 0}, {0, 0, 1, 0}}), per_cpu(2, {{0, 0, 1, 0}, {0, 0, 1, 0}})}, {});

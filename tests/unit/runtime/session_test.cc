@@ -10,6 +10,7 @@
 
 #include "output/value.h"
 #include "runtime/session_run.h"
+#include "runtime/status.h"
 #include "stdlib/unwind_abi.h"
 
 namespace trc::runtime {
@@ -73,7 +74,7 @@ class FakeEngine : public Engine {
     return {};
   }
   Result<std::unique_ptr<Attachment>> attach(const AttachRequest& request) override {
-    if (request.spec.name == fails_to_attach) return Error("attach " + request.spec.name + ": refused").status(255);
+    if (request.spec.name == fails_to_attach) return Error("attach " + request.spec.name + ": refused").status(kLoadFailure);
     log_.push_back("attach " + request.spec.name);
     for (const Record& record : sent_after_attach) push(record);
     sent_after_attach.clear();
@@ -309,7 +310,7 @@ TEST_F(SessionTest, AFailedAttachStillShowsWhatWasCounted) {
   engine_.fails_to_attach = "interval:ms:10";
   const auto result = run();
   ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().exit_status(), 255);
+  EXPECT_EQ(result.error().exit_status(), kLoadFailure);
   EXPECT_THAT(log_, ElementsAre("load", "run begin", "text hello", "end_of_run", "map @A=6", "map @z=5"));
 }
 
