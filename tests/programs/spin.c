@@ -1,4 +1,4 @@
-// spin MS: spins in spin_here() for MS milliseconds of its own CPU time.
+// spin MS: spins in spin_here() until it has used MS milliseconds of CPU; then "spun for N ms", all that it has used.
 // spin MS everywhere: so on each CPU at once, in a process each; says a line first, and all end when the first one does.
 #define _GNU_SOURCE
 #include <sched.h>
@@ -39,10 +39,12 @@ int main(int argc, char **argv) {
   const long ms = argc > 1 ? atol(argv[1]) : 100;
   if (argc > 2 && strcmp(argv[2], "everywhere") == 0) go_everywhere();
   struct timespec now;
-  do {
+  long used = 0;
+  while (used < ms) {
     spin_here();
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  } while (now.tv_sec * 1000 + now.tv_nsec / 1000000 < ms);
-  puts("spun");
+    used = now.tv_sec * 1000 + now.tv_nsec / 1000000;
+  }
+  printf("spun for %ld ms\n", used);
   return 0;
 }
