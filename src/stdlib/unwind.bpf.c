@@ -111,36 +111,39 @@ TRC_GLOBAL u64 trc_walk_find_area(u32 index, u64 address) {
   return 0;
 }
 
-/// Fills in walk->file for walk->key; asks for a table if nobody did.
+/// Fills in walk->map.file for walk->map.key; asks for a table if nobody did.
 TRC_LOCAL void find_file(struct trc_walk *walk, u64 start, u64 end) {
-  struct trc_uw_file *known = bpf_map_lookup_elem(&trc_uw_files, &walk->key);
+  struct trc_uw_file *known = bpf_map_lookup_elem(&trc_uw_files, &walk->map.key);
   if (known) {
-    walk->file = *known;
+    walk->map.file = *known;
     return;
   }
   struct trc_uw_file asked = {.state = TRC_UW_FILE_ASKED};
-  walk->file = asked;
-  s64 failed = bpf_map_update_elem(&trc_uw_files, &walk->key, &asked, BPF_NOEXIST);
+  walk->map.file = asked;
+  s64 failed = bpf_map_update_elem(&trc_uw_files, &walk->map.key, &asked, BPF_NOEXIST);
   if (failed == -EEXIST) return;
   if (failed) {
-    walk->file.state = TRC_UW_FILE_FAILED;
+    walk->map.file.state = TRC_UW_FILE_FAILED;
     return;
   }
   struct trc_uw_file_record *record = bpf_ringbuf_reserve(&trc_ring, sizeof(*record), 0);
   if (!record) {
-    bpf_map_delete_elem(&trc_uw_files, &walk->key);   // to be asked again
+    bpf_map_delete_elem(&trc_uw_files, &walk->map.key);   // to be asked again
     COUNT_LOSS(walk->program, ring_full);
     return;
   }
   record->event = (u32)trc_unwind_event;
   record->program = walk->program;
-  record->key = walk->key;
+  record->key = walk->map.key;
   record->start = start;
   record->end = end;
   record->tgid = trc_pid_tgid() >> 32;
   record->reserved = 0;
   bpf_ringbuf_submit(record, 0);
 }
+
+/// Is this all that will be known of the file? Not while its table is being made, nor where that failed: the next one who maps it may have better luck.
+TRC_LOCAL u32 has_final_table(const struct trc_walk_mapping *map) { return map->file.state == TRC_UW_FILE_READY || map->file.state == TRC_UW_FILE_BARE; }
 
 /// Looks up the mapping that holds `address` and may be executed. Not 0: there is one, and `walk` knows it.
 TRC_LOCAL u32 find_mapping(u32 index, u64 address, const int tables) {
@@ -151,43 +154,57 @@ TRC_LOCAL u32 find_mapping(u32 index, u64 address, const int tables) {
   u64 start = kernel_word(area + trc_at_vma_start), end = kernel_word(area + trc_at_vma_end);
   if (address < start || address >= end) return 0;
   if (!(kernel_word(area + trc_at_vma_flags) & VM_EXEC)) return 0;
-  walk->map_start = start;
-  walk->map_end = end;
-  walk->map_bias = (kernel_word(area + trc_at_vma_page_offset) << TRC_UW_PAGE_SHIFT) - start;
-  walk->key.device = walk->key.inode = 0;
-  walk->file.pages = 0;
-  walk->file.state = TRC_UW_FILE_BARE;
+  walk->map.start = start;
+  walk->map.end = end;
+  walk->map.bias = (kernel_word(area + trc_at_vma_page_offset) << TRC_UW_PAGE_SHIFT) - start;
+  walk->map.key.device = walk->map.key.inode = 0;
+  walk->map.file.pages = 0;
+  walk->map.file.state = tables ? TRC_UW_FILE_BARE : TRC_UW_FILE_ASKED;
+  walk->map.table_bias = 0;
   u64 file = kernel_word(area + trc_at_vma_file);
   if (file) {
     u64 inode = kernel_word(file + trc_at_file_inode);
-    walk->key.inode = kernel_word(inode + trc_at_inode_number);
-    walk->key.device = kernel_word(kernel_word(inode + trc_at_inode_super_block) + trc_at_super_block_device) & 0xffffffff;   // a dev_t
+    walk->map.key.inode = kernel_word(inode + trc_at_inode_number);
+    walk->map.key.device = kernel_word(kernel_word(inode + trc_at_inode_super_block) + trc_at_super_block_device) & 0xffffffff;   // a dev_t
   } else if (start == kernel_word(walk->mm + trc_at_mm_vdso)) {
-    walk->map_bias = -start;   // its table has the key (0, 0)
+    walk->map.bias = -start;   // its table has the key (0, 0)
   } else {
     return 1;                  // no file, so no table
   }
-  if (tables) find_file(walk, start, end);
+  if (tables) {
+    find_file(walk, start, end);
+    walk->map.table_bias = walk->map.bias + (((u64)walk->map.file.page_base - walk->map.file.first_page) << TRC_UW_PAGE_SHIFT);
+  }
   return 1;
 }
 
-/// Again, if the tree may have changed while it was read.
-TRC_LOCAL u32 find_mapping_twice(u32 index, u64 address, const int tables) {
+/// The same, remembered for later walks. Looks again if the tree may have changed while it was read.
+TRC_LOCAL u32 find_mapping_known(u32 index, u64 address, const int tables) {
+  struct trc_walk *walk = walk_at(index);
+  if (!walk) return 0;
+  for (u32 i = 0; i < TRC_WALK_MAPPINGS; i++) {
+    const struct trc_walk_mapping *known = &walk->maps[i];
+    if (address < known->start || address >= known->end || (tables && !has_final_table(known))) continue;
+    walk->map = *known;
+    return 1;
+  }
   for (int i = 0; i < 2; i++) {
-    if (find_mapping(index, address, tables)) return 1;
+    if (!find_mapping(index, address, tables)) continue;
+    if (!tables || has_final_table(&walk->map)) walk->maps[walk->maps_met++ & (TRC_WALK_MAPPINGS - 1)] = walk->map;
+    return 1;
   }
   return 0;
 }
-TRC_GLOBAL u32 trc_find_mapping(u32 index, u64 address) { return find_mapping_twice(index, address, 1); }
-TRC_GLOBAL u32 trc_find_mapping_without_table(u32 index, u64 address) { return find_mapping_twice(index, address, 0); }
+TRC_GLOBAL u32 trc_find_mapping(u32 index, u64 address) { return find_mapping_known(index, address, 1); }
+TRC_GLOBAL u32 trc_find_mapping_without_table(u32 index, u64 address) { return find_mapping_known(index, address, 0); }
 
 // ---- tables ----------------------------------------------------------------------------------------------------------------------------
 
-/// The rule for a place of a file; `first_page`, `pages` and `page_base` are those of struct trc_uw_file.
-TRC_GLOBAL u64 trc_unwind_rule(u32 first_page, u32 pages, u32 page_base, u64 place) {
-  u64 number = (place >> TRC_UW_PAGE_SHIFT) - first_page;
-  if (number >= pages) return TRC_UW_NONE;
-  u32 key = page_base + (u32)number;
+/// The rule for a place of a table: page in trc_uw_pages << TRC_UW_PAGE_SHIFT | byte. `page_base` and `pages` are those of struct trc_uw_file.
+TRC_GLOBAL u64 trc_unwind_rule(u32 page_base, u32 pages, u64 place) {
+  u64 number = place >> TRC_UW_PAGE_SHIFT;
+  if (number - page_base >= pages) return TRC_UW_NONE;
+  u32 key = (u32)number;
   struct trc_uw_page *page = bpf_map_lookup_elem(&trc_uw_pages, &key);
   if (!page || page->count == 0) return TRC_UW_NONE;
   u32 first = page->first, count = page->count;
@@ -210,6 +227,17 @@ TRC_GLOBAL u64 trc_unwind_rule(u32 first_page, u32 pages, u32 page_base, u64 pla
   return rule ? *rule : TRC_UW_NONE;
 }
 
+/// The same for the file that the walk is in, remembered. Programs that call deep call the same few functions, so most rules were met before.
+TRC_LOCAL u64 rule_at(struct trc_walk *walk, u64 place) {
+  struct trc_walk_rule *known = &walk->rules[place * 0x9e3779b97f4a7c15ull >> 32 & (TRC_WALK_RULES - 1)];
+  if (known->place == ~place) return known->rule;
+  if (!walk->map.file.pages) return TRC_UW_NONE;   // so what is remembered is of tables
+  u64 rule = trc_unwind_rule(walk->map.file.page_base, walk->map.file.pages, place);
+  known->place = ~place;
+  known->rule = rule;
+  return rule;
+}
+
 // ---- memory of the process -------------------------------------------------------------------------------------------------------------
 
 /// Copies the stack around `address` into the window. What ends at a page that cannot be read is copied up to it.
@@ -218,24 +246,24 @@ TRC_GLOBAL int trc_walk_fill_window(u32 index, u64 address) {
   if (!walk) return 0;
   u64 start = (address & ~7ull) - 64;   // a little below: the saved rbp lies before the return address
   walk->window_start = start;
-  walk->window_size = TRC_WALK_WINDOW;
+  walk->window_room = TRC_WALK_WINDOW - 7;
   if (bpf_probe_read_user(walk->window, TRC_WALK_WINDOW, (const void *)start) == 0) return 0;
   start = address & ~7ull;
   u64 rest = PAGE_BYTES - (start & (PAGE_BYTES - 1));
   TRC_OPAQUE(rest);
   if (rest > TRC_WALK_WINDOW) rest = TRC_WALK_WINDOW;
   walk->window_start = start;
-  walk->window_size = bpf_probe_read_user(walk->window, rest, (const void *)start) == 0 ? rest : 0;
+  walk->window_room = bpf_probe_read_user(walk->window, rest, (const void *)start) == 0 ? rest - 7 : 0;
   return 0;
 }
 
 /// Reads the word at `address`; not 0 if that failed.
 TRC_LOCAL int read_word(struct trc_walk *walk, u64 address, u64 *value) {
   u64 at = address - walk->window_start;
-  if (at + 8 > walk->window_size || at >= walk->window_size) {
+  if (at >= walk->window_room) {
     trc_walk_fill_window(walk->index, address);
     at = address - walk->window_start;
-    if (at + 8 > walk->window_size || at >= walk->window_size) return bpf_probe_read_user(value, 8, (const void *)address) != 0;
+    if (at >= walk->window_room) return bpf_probe_read_user(value, 8, (const void *)address) != 0;
   }
   TRC_OPAQUE(at);
   if (at > TRC_WALK_WINDOW - 8) return 1;
@@ -299,8 +327,7 @@ TRC_GLOBAL int trc_walk_leave_signal(u32 index) {
   walk->ip = saved[16];
   walk->sp = saved[15];
   walk->fp = saved[10];
-  walk->exact = walk->registers_known = 1;
-  walk->stepped_by_fp = 0;
+  walk->at = TRC_WALK_AT_REGISTERS;
   return 0;
 }
 
@@ -321,7 +348,7 @@ TRC_GLOBAL u32 trc_walk_at_trampoline(u32 index) {
   if (read_word(walk, walk->sp, &flags) != 0 || (flags | 1) != 7) return 0;
   if (read_word(walk, walk->sp + 8, &link) != 0 || link != 0) return 0;
   if (is_sigreturn(ip)) return 1;
-  return walk->exact && (is_sigreturn(ip - 5) || is_sigreturn(ip - 7) || is_sigreturn(ip - 9));
+  return walk->at == TRC_WALK_AT_REGISTERS && (is_sigreturn(ip - 5) || is_sigreturn(ip - 7) || is_sigreturn(ip - 9));
 }
 
 /// Is there a call right before `address`? Its usual forms: e8 and 4 bytes; ff /2 with 0, 1, 4 or 5 bytes after it.
@@ -346,7 +373,7 @@ TRC_GLOBAL u32 trc_walk_other_stack(u32 index) {
   return 1;
 }
 
-/// The value of a register by its number in DWARF; only where registers_known.
+/// The value of a register by its number in DWARF; only where TRC_WALK_AT_REGISTERS.
 TRC_LOCAL u64 register_value(struct trc_walk *walk, u32 number) {
   if (number == 7) return walk->sp;
   u32 at = DWARF_TO_REGISTER >> (number & 15) * 4 & 15;
@@ -355,7 +382,7 @@ TRC_LOCAL u64 register_value(struct trc_walk *walk, u32 number) {
 
 /// Steps to the caller's frame. Not 0: the stack ends here, walk->end says why.
 TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule) {
-  u32 kind = TRC_UW_RULE_KIND(rule), fp_rule = TRC_UW_RULE_FP(rule), by_fp = 0;
+  u32 kind = TRC_UW_RULE_KIND(rule), fp_rule = TRC_UW_RULE_FP(rule), at = TRC_WALK_AT_CALL;
   s64 offset = TRC_UW_RULE_OFFSET(rule), fp_offset = TRC_UW_RULE_FP_OFFSET(rule);
   u64 cfa = 0, address = 0, fp = walk->fp;
   switch (kind) {
@@ -373,12 +400,12 @@ TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule) {
       cfa += TRC_UW_RULE_ADD(rule);
       break;
     case TRC_UW_REGISTER:
-      if (!walk->registers_known) return ends(walk, TRC_STACK_Unsupported);
+      if (walk->at != TRC_WALK_AT_REGISTERS) return ends(walk, TRC_STACK_Unsupported);
       cfa = register_value(walk, TRC_UW_RULE_ADD(rule)) + offset;
       break;
     case TRC_UW_NONE:
       // Above where the first instruction of the program found its stack there are arguments, no frames. The dynamic loader's _start comes here.
-      if (walk->sp == kernel_word(walk->mm + trc_at_mm_start_stack)) return ends(walk, TRC_STACK_Root);
+      if (walk->sp == walk->start_stack) return ends(walk, TRC_STACK_Root);
       if (trc_walk_at_trampoline(walk->index)) goto signal;
       if (walk->flags & TRC_WALK_TABLES_ONLY) return ends(walk, TRC_STACK_NoRule);
       if (walk->flags & TRC_WALK_ENTRY && walk->count == 1) {   // nothing was pushed yet
@@ -386,8 +413,8 @@ TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule) {
         fp_rule = TRC_UW_FP_SAME;
         break;
       }
-      if ((walk->fp < walk->sp && !trc_walk_other_stack(walk->index)) || walk->fp & 7) return ends(walk, walk->fp == 0 && walk->stepped_by_fp ? TRC_STACK_Root : TRC_STACK_NoRule);
-      by_fp = 1;
+      if ((walk->fp < walk->sp && !trc_walk_other_stack(walk->index)) || walk->fp & 7) return ends(walk, walk->fp == 0 && walk->at == TRC_WALK_AT_CALL_BY_FP ? TRC_STACK_Root : TRC_STACK_NoRule);
+      at = TRC_WALK_AT_CALL_BY_FP;
       cfa = walk->fp + 16;
       fp_rule = TRC_UW_FP_SAVED;
       fp_offset = -16;
@@ -404,8 +431,7 @@ TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule) {
   walk->ip = address;
   walk->sp = cfa;
   walk->fp = fp;
-  walk->stepped_by_fp = by_fp;
-  walk->exact = walk->registers_known = 0;
+  walk->at = at;
   return 0;
 }
 
@@ -420,14 +446,14 @@ TRC_LOCAL s64 walk_frame(struct walk_context *context, const int tables, const i
   struct trc_walk *walk = context->walk;
   u32 count = walk->count;
   if (count >= walk->limit) return ends(walk, walk->flags & TRC_WALK_ASKED ? TRC_STACK_Asked : TRC_STACK_Limit);
-  u64 place = walk->ip - !walk->exact;   // a call may be the last instruction of its function
+  u64 place = walk->ip - (walk->at != TRC_WALK_AT_REGISTERS);   // a call may be the last instruction of its function
   u32 mapped = 1;
-  if (place < walk->map_start || place >= walk->map_end) {
+  if (place < walk->map.start || place >= walk->map.end) {
     mapped = tables ? trc_find_mapping(walk->index, place) : trc_find_mapping_without_table(walk->index, place);
     if (!mapped && count != 0) return ends(walk, TRC_STACK_NoMapping);
     if (mapped && !(walk->flags & TRC_WALK_COUNT)) {
-      mix(walk, walk->key.inode ^ walk->key.device << 32);
-      mix(walk, walk->map_bias);
+      mix(walk, walk->map.key.inode ^ walk->map.key.device << 32);
+      mix(walk, walk->map.bias);
     }
   }
   if (!(walk->flags & TRC_WALK_COUNT)) {
@@ -441,38 +467,65 @@ TRC_LOCAL s64 walk_frame(struct walk_context *context, const int tables, const i
   if (!mapped) return ends(walk, TRC_STACK_NoMapping);
   u64 rule = TRC_UW_NONE;
   if (tables) {
-    if (walk->file.state == TRC_UW_FILE_ASKED) return ends(walk, TRC_STACK_NotLoaded);
-    if (walk->file.pages) rule = trc_unwind_rule(walk->file.first_page, walk->file.pages, walk->file.page_base, place + walk->map_bias);
+    if (walk->map.file.state == TRC_UW_FILE_ASKED) return ends(walk, TRC_STACK_NotLoaded);
+    rule = rule_at(walk, place + walk->map.table_bias);
   }
   u64 low = walk->sp;
   s64 last = step(walk, rule);
   // What a signal has interrupted may lie on another stack, and the handler's own frame runs nothing.
-  if (mixed && !last && !walk->exact) trc_py_place(walk->index, low, walk->sp);
+  if (mixed && !last && walk->at != TRC_WALK_AT_REGISTERS) trc_py_place(walk->index, low, walk->sp);
   return last;
 }
+#define FRAMES_AT_ONCE 2   // a turn of the kernel's loop costs a fifth of a step; each more is verified again
 #define WALK_FRAME(name, tables, mixed)                            \
   static s64 name(u32 number, struct walk_context *context) {      \
     (void)number;                                                  \
-    return walk_frame(context, tables, mixed);                     \
+    for (int i = 0; i < FRAMES_AT_ONCE; i++) {                     \
+      if (walk_frame(context, tables, mixed)) return 1;            \
+    }                                                              \
+    return 0;                                                      \
   }
 WALK_FRAME(walk_frame_by_tables, 1, 0)
 WALK_FRAME(walk_frame_by_pointers, 0, 0)
 WALK_FRAME(walk_mixed_by_tables, 1, 1)
 WALK_FRAME(walk_mixed_by_pointers, 0, 1)
 
+/// A member of a kernel structure that the verifier knows, as it knows bpf_get_current_task_btf() and what that points to: a load, no call.
+TRC_LOCAL u64 member(const void *structure, u64 offset) { return *(const volatile u64 *)((const char *)structure + offset); }
+TRC_LOCAL u32 short_member(const void *structure, u64 offset) { return *(const volatile u32 *)((const char *)structure + offset); }
+
+/// Forgets the mappings of other processes, and those of this one if there were changes since.
+TRC_LOCAL void enter_space(struct trc_walk *walk, const void *task, const void *mm) {
+  struct trc_walk_space now = {.mm = (u64)mm, .tgid = trc_pid_tgid() >> 32};
+  if (trc_at_mm_lock_seq != TRC_NO_MEMBER) {
+    now.lock_seq = short_member(mm, trc_at_mm_lock_seq);
+    now.exec_id = short_member(task, trc_at_task_exec_id);
+    if (walk->space.mm == now.mm && walk->space.lock_seq == now.lock_seq && walk->space.tgid == now.tgid && walk->space.exec_id == now.exec_id) return;
+  }
+  walk->space = now;
+  for (u32 i = 0; i < TRC_WALK_MAPPINGS; i++) walk->maps[i].end = 0;
+}
+
 /// Where the thread was in its own code. 0: it has none, being the kernel's own, or was not there yet.
 TRC_LOCAL int start_walk(struct trc_walk *walk) {
-  walk->task = bpf_get_current_task();
-  walk->mm = kernel_word(walk->task + trc_at_task_mm);
-  if (!walk->mm) return 0;
-  if (bpf_probe_read_kernel(walk->registers, sizeof walk->registers, bpf_task_pt_regs(bpf_get_current_task_btf())) != 0) return 0;
+  void *task = bpf_get_current_task_btf();
+  const void *mm = (const void *)member(task, trc_at_task_mm);
+  if (!mm) return 0;
+  walk->mm = (u64)mm;
+  if (bpf_probe_read_kernel(walk->registers, sizeof walk->registers, bpf_task_pt_regs(task)) != 0) return 0;
   if ((walk->registers[REG_CS] & CS_RING_3) != CS_RING_3 || !walk->registers[REG_SP]) return 0;
   walk->ip = walk->registers[REG_IP];
   walk->sp = walk->registers[REG_SP];
   walk->fp = walk->registers[REG_BP];
-  u64 probes = kernel_word(walk->task + trc_at_task_utask);
-  walk->returns = probes ? kernel_word(probes + trc_at_utask_return_instances) : 0;
-  walk->trampoline = walk->returns ? kernel_word(kernel_word(walk->mm + trc_at_mm_uprobe_code) + trc_at_uprobe_code_address) : 0;
+  walk->start_stack = member(mm, trc_at_mm_start_stack);
+  const void *probes = (const void *)member(task, trc_at_task_utask);
+  walk->returns = probes ? member(probes, trc_at_utask_return_instances) : 0;
+  walk->trampoline = 0;
+  if (walk->returns) {
+    const void *code = (const void *)member(mm, trc_at_mm_uprobe_code);
+    if (code) walk->trampoline = member(code, trc_at_uprobe_code_address);
+  }
+  enter_space(walk, task, mm);
   return 1;
 }
 
@@ -488,9 +541,9 @@ TRC_LOCAL u64 walk_stack(struct trc_stack_name *name, u32 program, u32 limit, u3
     walk->program = program;
     walk->limit = limit;
     walk->flags = flags;
-    walk->map_start = walk->map_end = walk->window_start = walk->window_size = 0;
-    walk->count = walk->stepped_by_fp = walk->stacks_left = 0;
-    walk->exact = walk->registers_known = 1;
+    walk->map.start = walk->map.end = walk->window_start = walk->window_room = 0;
+    walk->count = walk->stacks_left = 0;
+    walk->at = TRC_WALK_AT_REGISTERS;
     walk->end = TRC_STACK_Limit;
     trc_hash_begin(&walk->hash_a, &walk->hash_b);
     walk->record.tgid = trc_pid_tgid() >> 32;
@@ -499,11 +552,11 @@ TRC_LOCAL u64 walk_stack(struct trc_stack_name *name, u32 program, u32 limit, u3
     u32 counted = flags & TRC_WALK_COUNT;
     if (mixed) count = trc_py_walk_frames(walk->index, program, limit, flags | TRC_WALK_RUNS);
     if (mixed && !counted) {
-      bpf_loop(limit + 1, tables ? (void *)walk_mixed_by_tables : (void *)walk_mixed_by_pointers, &context, 0);
+      bpf_loop(limit / FRAMES_AT_ONCE + 1, tables ? (void *)walk_mixed_by_tables : (void *)walk_mixed_by_pointers, &context, 0);
       trc_py_place_rest(walk->index);
       count = walk->count;
     } else {
-      bpf_loop(limit + 1, tables ? (void *)walk_frame_by_tables : (void *)walk_frame_by_pointers, &context, 0);
+      bpf_loop(limit / FRAMES_AT_ONCE + 1, tables ? (void *)walk_frame_by_tables : (void *)walk_frame_by_pointers, &context, 0);
       count += walk->count;
       if (count > limit) count = limit;
     }

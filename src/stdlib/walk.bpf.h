@@ -12,6 +12,7 @@ extern const volatile u64 trc_stack_capacity;   // frames that an element of trc
 #define TRC_KERNEL_FIELD(symbol, structure, member) extern const volatile u64 trc_at_##symbol;
 #include "kernel_fields.def"
 #undef TRC_KERNEL_FIELD
+#define TRC_NO_MEMBER (~0ull)   // of such a symbol; image::kNoMember
 
 TRC_LOCAL struct trc_walk *walk_at(u32 index) { return bpf_map_lookup_elem(&trc_walks, &index); }
 

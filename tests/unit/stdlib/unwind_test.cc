@@ -18,7 +18,7 @@ extern "C" {
 extern char trc_walks, trc_stacks_seen, trc_stack_ends, trc_ring, trc_loss, trc_uw_files, trc_uw_pages, trc_uw_rows, trc_uw_rules;
 unsigned long long trc_user_stack(trc_stack_name* name, unsigned program, unsigned limit, unsigned flags);
 unsigned long long trc_user_stack_fp(trc_stack_name* name, unsigned program, unsigned limit, unsigned flags);
-unsigned long long trc_unwind_rule(unsigned first_page, unsigned pages, unsigned page_base, unsigned long long place);
+unsigned long long trc_unwind_rule(unsigned page_base, unsigned pages, unsigned long long place);
 }
 
 namespace {
@@ -173,11 +173,17 @@ class Walker : public ::testing::Test {
     machine_.rules.push_back(rule);
     machine_.block->rows[page] = static_cast<unsigned>(machine_.rules.size() - 1) << 16;
     machine_.pages[page] = {.first = page, .count = 1};
+    changed = true;
   }
 
   u64 walk(unsigned limit = 50, unsigned flags = 0) {
     name = {};
     machine_.records.clear();
+    if (changed) {   // real tables do not, so walks remember rules
+      for (auto& walk : machine_.walks) std::memset(reinterpret_cast<trc_walk*>(walk.data())->rules, 0, sizeof(trc_walk::rules));
+    }
+    changed = false;
+    if (mappings_change) machine_.mm.words[WORD_mm_lock_seq]++;
     return trc_user_stack(&name, 0, limit, flags);
   }
   /// Of the record that was sent.
@@ -192,6 +198,8 @@ class Walker : public ::testing::Test {
   u64 ended(trc_stack_end end) { return machine_.ends[end]; }
 
   Machine machine_;
+  bool changed = false;
+  bool mappings_change = true;   // between two walks
   trc_stack_name name = {};
   trc_stack_record head = {};
 };
@@ -248,6 +256,43 @@ TEST_F(Walker, StacksAreSentOnceAndNamedByContent) {
   machine_.ring_is_full = false;
   walk();
   EXPECT_EQ(machine_.records.size(), 1u);
+}
+
+TEST_F(Walker, MappingsAreRememberedUntilTheyChange) {
+  rule(0, TRC_UW_RULE(TRC_UW_END, 0, 0, 0, 0));
+  mappings_change = false;
+  const auto is_found = [&] { return walk(50, TRC_WALK_COUNT) == 1 && ended(TRC_STACK_NoMapping) == 0; };
+  EXPECT_TRUE(is_found());
+  const u64 root = machine_.mm.words[WORD_mm_maple_root];
+  machine_.mm.words[WORD_mm_maple_root] = 0;      // so whoever looks finds nothing
+  EXPECT_TRUE(is_found());
+  const auto is_not_known_any_more = [&] {
+    EXPECT_EQ(walk(50, TRC_WALK_COUNT), 1u);
+    EXPECT_EQ(ended(TRC_STACK_NoMapping), 1u);
+    machine_.ends = {};
+    machine_.mm.words[WORD_mm_maple_root] = root;
+    EXPECT_TRUE(is_found());
+    machine_.mm.words[WORD_mm_maple_root] = 0;
+  };
+  machine_.mm.words[WORD_mm_lock_seq]++, is_not_known_any_more();
+  machine_.task.words[WORD_task_exec_id]++, is_not_known_any_more();
+  machine_.mm.words[WORD_mm_maple_root] = root;
+  const auto other = std::make_unique<KernelObject>(machine_.mm);   // not in reach of bpf_probe_read_kernel here, as its mappings are not either
+  machine_.task.words[WORD_task_mm] = address(other.get());
+  other->words[WORD_mm_maple_root] = 0;
+  EXPECT_EQ(walk(50, TRC_WALK_COUNT), 1u);
+  EXPECT_EQ(ended(TRC_STACK_NoMapping), 1u);
+}
+
+TEST_F(Walker, MappingsWithoutATableAreNotRemembered) {
+  mappings_change = false;
+  machine_.files.clear();
+  walk(50, TRC_WALK_COUNT);
+  EXPECT_EQ(ended(TRC_STACK_NotLoaded), 1u);
+  rule(0, TRC_UW_RULE(TRC_UW_END, 0, 0, 0, 0));
+  machine_.files[{8, 77}] = {.first_page = 1, .pages = 64, .page_base = 0, .state = TRC_UW_FILE_READY};
+  walk(50, TRC_WALK_COUNT);
+  EXPECT_EQ(ended(TRC_STACK_Root), 1u);
 }
 
 TEST_F(Walker, EveryEndHasAReason) {
@@ -456,10 +501,10 @@ TEST_F(Walker, FindsTheRowOfEveryByte) {
     machine_.pages[3] = {.first = first, .count = count};
     for (unsigned byte = 0, row = 0; byte < 4096; ++byte) {
       while (row + 1 < count && starts[row + 1] <= byte) ++row;
-      ASSERT_EQ(trc_unwind_rule(2, 4, 2, u64{3} << 12 | byte), row * 1000 + 1) << byte;
+      ASSERT_EQ(trc_unwind_rule(2, 4, u64{3} << 12 | byte), row * 1000 + 1) << byte;
     }
-    ASSERT_EQ(trc_unwind_rule(2, 1, 2, u64{3} << 12), TRC_UW_NONE);
-    ASSERT_EQ(trc_unwind_rule(4, 4, 2, u64{3} << 12), TRC_UW_NONE);
+    ASSERT_EQ(trc_unwind_rule(2, 1, u64{3} << 12), TRC_UW_NONE);
+    ASSERT_EQ(trc_unwind_rule(4, 4, u64{3} << 12), TRC_UW_NONE);
   }
 }
 
