@@ -29,7 +29,7 @@ struct StackId {
 };
 
 struct Stack {
-  std::vector<std::uint64_t> frames;   ///< innermost first
+  std::vector<std::uint64_t> frames;   ///< innermost first; words as in the record (stdlib/unwind_abi.h, python_abi.h)
   std::uint16_t end = 0;               ///< enum trc_stack_end (stdlib/unwind_abi.h); the bytes may say anything
   std::uint32_t tgid = 0;              ///< of the process; 0: a kernel stack
   std::uint64_t time_ns = 0;           ///< CLOCK_MONOTONIC, when it was first met

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "stdlib/python_abi.h"
+#include "stdlib/unwind_abi.h"
 #include "symbols/symbolizer.h"
 
 namespace trc::runtime {
@@ -11,43 +12,34 @@ namespace {
 
 using symbols::Frame;
 
-/// The functions that a signal handler returns to (of C libraries, the vDSO, Go's runtime). What called them was interrupted, so its address
-/// is exact.
-bool is_signal_return(std::string_view symbol) {
-  return symbol == "__restore_rt" || symbol == "__kernel_rt_sigreturn" || symbol == "runtime.sigreturn" || symbol.starts_with("runtime.sigreturn.") ||
-         symbol.starts_with("runtime.sigreturn__");
-}
+/// The address in a word of a user stack that is no Python frame.
+std::uint64_t address_of(std::uint64_t word) { return word & ~TRC_STACK_SIGNAL_FRAME; }
 
-/// The frames of a user stack. All but the innermost are return addresses: they belong to the call before, which may be the last instruction
-/// of its function.
+/// The frames of a user stack. Return addresses belong to the call before, which may be the last instruction of its function.
 class UserFrames {
  public:
   UserFrames(symbols::Symbolizer* symbolizer, std::uint32_t pid, std::uint64_t time) : symbolizer_(symbolizer), pid_(pid), time_(time) {}
 
-  /// The frame of an address, after those that are inlined in it.
-  std::vector<Frame> next(std::uint64_t address) {
+  /// The frame of a word of the stack, after those that are inlined in it.
+  std::vector<Frame> next(std::uint64_t word) {
+    const std::uint64_t address = address_of(word);
     if (symbolizer_ == nullptr) return {{.address = address}};
-    const std::uint64_t back = is_exact_ || address == 0 || begins_signal_return(address) ? 0 : 1;
+    const bool is_signal_frame = address != word;
+    const std::uint64_t back = is_exact_ || is_signal_frame || address == 0 ? 0 : 1;
     std::vector<Frame> frames = symbolizer_->user_frames(pid_, address - back, time_);
     for (Frame& frame : frames) {
       frame.address = address;
       if (!frame.symbol.empty()) frame.offset += back;
     }
-    is_exact_ = is_signal_return(frames.back().symbol);
+    is_exact_ = is_signal_frame;
     return frames;
   }
 
  private:
-  /// Nothing has called such a function: its first instruction is what the handler returns to.
-  bool begins_signal_return(std::uint64_t address) const {
-    const Frame frame = symbolizer_->user(pid_, address, time_);
-    return frame.offset == 0 && is_signal_return(frame.symbol);
-  }
-
   symbols::Symbolizer* symbolizer_;
   std::uint32_t pid_;
   std::uint64_t time_;
-  bool is_exact_ = true;
+  bool is_exact_ = true;   // the innermost frame is
 };
 
 std::string symbol_text(const Frame& frame) {
@@ -113,7 +105,8 @@ std::string stack_text(const lang::Type& type, const Stack& stack, std::uint32_t
   const std::string& mode = type.name.empty() ? context.settings.stack_mode : type.name;
   UserFrames user_frames(context.symbolizer, pid, time);
   std::string out = "\n";
-  for (const std::uint64_t address : stack.frames) {
+  for (const std::uint64_t word : stack.frames) {
+    const std::uint64_t address = user ? address_of(word) : word;
     if (mode == "raw") {
       out += hexadecimal(address, "") + "\n";
       continue;
@@ -122,12 +115,12 @@ std::string stack_text(const lang::Type& type, const Stack& stack, std::uint32_t
       out += location_text(address, user, pid, time, context) + "\n";
       continue;
     }
-    if (interpreters::is_interpreted(address) && user) {
-      out += "        " + interpreted_text(address, pid, mode == "mixed", context) + "\n";
+    if (interpreters::is_interpreted(word) && user) {
+      out += "        " + interpreted_text(word, pid, mode == "mixed", context) + "\n";
       continue;
     }
     std::vector<Frame> shown;
-    if (user) shown = user_frames.next(address);
+    if (user) shown = user_frames.next(word);
     else shown.push_back(context.symbolizer != nullptr ? context.symbolizer->kernel(address) : Frame{.address = address});
     for (const Frame& frame : shown) out += frame_text(frame, mode == "perf", user);
   }

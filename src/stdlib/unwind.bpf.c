@@ -312,12 +312,20 @@ TRC_LOCAL s64 ends(struct trc_walk *walk, u32 why) {
   return 1;
 }
 
+/// Says of the frame that was kept last that it is a signal frame. It is no part of the stack's name: the same code is always one.
+TRC_LOCAL void mark_signal_frame(struct trc_walk *walk) {
+  u64 at = walk->count - 1, capacity = trc_stack_capacity;
+  TRC_OPAQUE(at);
+  if (at < capacity && !(walk->flags & TRC_WALK_COUNT)) frames_of(walk)[at] |= TRC_STACK_SIGNAL_FRAME;
+}
+
 /// From a signal frame to what was interrupted, all of whose registers lie on the stack. At sp is struct ucontext (arch/x86,
 /// uapi/asm/ucontext.h); its struct sigcontext begins at 40 with 17 registers: r8 to r15, di, si, bp, bx, dx, ax, cx, sp, ip.
 TRC_GLOBAL int trc_walk_leave_signal(u32 index) {
   struct trc_walk *walk = walk_at(index);
   if (!walk) return 1;
   u64 *saved = walk->node, *registers = walk->registers;
+  mark_signal_frame(walk);
   if (bpf_probe_read_user(saved, 17 * 8, (const void *)(walk->sp + 40)) != 0) return 1;
   registers[9] = saved[0], registers[8] = saved[1], registers[7] = saved[2], registers[6] = saved[3];
   registers[3] = saved[4], registers[2] = saved[5], registers[1] = saved[6], registers[0] = saved[7];

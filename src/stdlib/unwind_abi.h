@@ -90,7 +90,8 @@ enum trc_stack_end {
   TRC_STACK_ENDS
 };
 
-/// The fixed part of a record of lang::ActionKind::StackFrames; `count` frames of 8 bytes follow, innermost first.
+/// The fixed part of a record of lang::ActionKind::StackFrames; `count` frames of 8 bytes follow, innermost first: addresses, and
+/// TRC_STACK_SIGNAL_FRAME.
 struct trc_stack_record {
   unsigned event, program;               // as in every record
   unsigned long long name_low, name_high;
@@ -99,6 +100,10 @@ struct trc_stack_record {
   unsigned short end, reserved;          // enum trc_stack_end
   unsigned count, reserved2;
 };
+
+/// Set in a frame of a user stack (not in one of Python, python_abi.h): it is what a signal handler returns to. Nothing has called it, and the
+/// frame behind it was interrupted: both addresses are the next instruction, all others behind the first are where a call returns to.
+#define TRC_STACK_SIGNAL_FRAME (1ull << 62)
 
 /// A record of lang::ActionKind::UnwindFile: a program met a file that has no table yet.
 struct trc_uw_file_record {

@@ -58,6 +58,27 @@ class Known(unittest.TestCase):
                 self.assertEqual(rest[-1], "_start")
                 self.assertEqual(errors, "")
 
+    def test_signal_whose_return_has_no_name(self):
+        """The walker says which frame a handler returns to and which was interrupted, whatever the symbols are."""
+        if not shutil.which("objcopy"):
+            self.skipTest("lacks objcopy (binutils)")
+        with tempfile.TemporaryDirectory(prefix="trc-signals-") as folder:
+            # A function of a library that is stripped and whose debug symbols are not found; a static program without that one symbol.
+            libc = re.search(r"libc\.so\.6 => (\S+)", subprocess.run(["ldd", f"{PROGRAMS}/signals"], capture_output=True, text=True, check=True).stdout)[1]
+            subprocess.run(["objcopy", "--strip-all", "--remove-section=.gnu_debuglink", "--remove-section=.note.gnu.build-id", libc, f"{folder}/libc.so.6"], check=True)
+            subprocess.run(["objcopy", "--strip-symbol=__restore_rt", f"{PROGRAMS}/signals_static_pie", f"{folder}/static"], check=True)
+            for program, environment in (("signals", ["env", f"LD_LIBRARY_PATH={folder}"]), (f"{folder}/static", [])):
+                with self.subTest(program=program):
+                    path = os.path.join(PROGRAMS, program)
+                    done = trc(f"uprobe:{path}:signals_bottom {{ print(ustack); print(ustack(raw)); }}", *environment, path, "3")
+                    lines = [line.strip() for line in done.stdout.splitlines() if line.startswith("        ")]
+                    raw = re.findall("^[0-9a-f]+$", done.stdout, re.M)
+                    self.assertEqual(raw[5], lines[5][2:])
+                    self.assertEqual([re.sub(r"\+\d+$", "", line) for line in lines[:5]], self.SIGNAL[:5])
+                    self.assertRegex(lines[5], "^0x[0-9a-f]+$")
+                    self.assertEqual(lines[6], "interrupted+0")   # its first instruction; the byte before is another function's
+                    self.assertEqual(done.stderr, "")
+
     def test_signal_with_musl(self):
         if not os.path.exists(f"{PROGRAMS}/signals_musl"):
             self.skipTest("lacks musl-gcc (musl-tools)")

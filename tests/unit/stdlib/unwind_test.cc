@@ -408,7 +408,12 @@ TEST_F(Walker, SignalFrames) {
   put(saved + 16 * 8, page_code(1));                                       // exact: the byte before belongs to another page
   put(kStack + 0x100, page_code(2) + 4);
   EXPECT_EQ(walk(), 4u);
-  EXPECT_THAT(frames(), ElementsAre(kCode + 0x10, page_code(3) + 9, page_code(1), page_code(2) + 4));
+  EXPECT_THAT(frames(), ElementsAre(kCode + 0x10, (page_code(3) + 9) | TRC_STACK_SIGNAL_FRAME, page_code(1), page_code(2) + 4));
+  const trc_stack_name whole = name;
+  EXPECT_EQ(walk(2, TRC_WALK_ASKED), 2u);          // also where it is the last one
+  EXPECT_THAT(frames(), ElementsAre(kCode + 0x10, (page_code(3) + 9) | TRC_STACK_SIGNAL_FRAME));
+  EXPECT_NE(name.low, whole.low);
+  EXPECT_EQ(walk(50, TRC_WALK_COUNT), 4u);
 }
 
 TEST_F(Walker, SignalFramesOfCodeWithoutTables) {
@@ -427,7 +432,9 @@ TEST_F(Walker, SignalFramesOfCodeWithoutTables) {
     code(bytes);
     for (const u64 flags : {6, 7}) {
       put(context, flags);
+      machine_.seen.clear();
       EXPECT_EQ(walk(), 3u);
+      EXPECT_THAT(frames(), ElementsAre(kCode + 0x10, trampoline | TRC_STACK_SIGNAL_FRAME, page_code(1)));
       EXPECT_EQ(trc_user_stack_fp(&name, 0, 50, TRC_WALK_COUNT | TRC_WALK_ENTRY), 3u);
       EXPECT_EQ(walk(50, TRC_WALK_COUNT | TRC_WALK_TABLES_ONLY), 3u);
     }
