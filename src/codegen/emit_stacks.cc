@@ -19,6 +19,7 @@ llvm::Value* FunctionEmitter::walk_stack(Place name, bool user, std::uint32_t li
   std::uint32_t flags = (limit_given ? TRC_WALK_ASKED : 0) | (stored ? 0 : TRC_WALK_COUNT);
   auto* program = builder_.getInt32(state_.index);
   if (!user) {
+    module_.use_kernel_stacks();
     if (state_.program.context.kind == lang::ProgramKind::Tracepoint) flags |= TRC_WALK_OF_TASK;
     return builder_.CreateCall(module_.library_function("trc_kernel_stack"),
                                {context(), name.pointer, program, builder_.getInt32(limit), builder_.getInt32(flags)});

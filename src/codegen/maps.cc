@@ -18,6 +18,8 @@ constexpr std::uint32_t kLargestPerCpuHashState = 1024;   // a histogram above t
 constexpr std::uint32_t kLargestPerCpuValue = 32 << 10;   // kernel limit
 constexpr std::uint32_t kStacksRemembered = 64 << 10;     // names of stacks that were sent; one that was forgotten is sent again
 
+constexpr std::uint32_t kLastFramesOfStacks = 1024;       // different ones, of kernel stacks that may be cut; those that find no room count as cut
+
 std::uint32_t align8(std::uint32_t bytes) { return (bytes + 7) / 8 * 8; }
 
 std::uint32_t hash_type(bool per_cpu, bool lru) {
@@ -122,6 +124,12 @@ void ModuleEmitter::use_stacks(std::uint32_t frames) {
   add_internal_map({.name = "trc_stack_ends", .role = image::MapRole::StackEnds, .bpf_type = BPF_MAP_TYPE_PERCPU_ARRAY, .key_size = 4,
                     .value_size = 8 * TRC_STACK_ENDS, .max_entries = static_cast<std::uint32_t>(program.programs.size()), .per_cpu = true});
   add_number("trc_stack_event", add_event({.action = lang::ActionKind::StackFrames}));
+}
+
+void ModuleEmitter::use_kernel_stacks() {
+  if (module.getNamedGlobal("trc_stack_limits")) return;
+  add_internal_map({.name = "trc_stack_limits", .role = image::MapRole::StackLimits, .bpf_type = BPF_MAP_TYPE_HASH, .key_size = sizeof(trc_stack_limit),
+                    .value_size = 8, .max_entries = kLastFramesOfStacks});
 }
 
 void ModuleEmitter::use_unwind_tables() {

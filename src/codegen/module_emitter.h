@@ -33,6 +33,8 @@ class ModuleEmitter {
   llvm::GlobalVariable* loss();
   /// What the library's stack functions need, for stacks of up to `frames` that are stored (0: only counted).
   void use_stacks(std::uint32_t frames);
+  /// What kernel stacks need besides.
+  void use_kernel_stacks();
   /// What walks by unwind tables need besides.
   void use_unwind_tables();
   /// What walks of Python frames need besides use_stacks(); `words`: so many are kept to be put among native frames.

@@ -15,13 +15,14 @@
 
 namespace trc::image {
 
-inline constexpr std::uint32_t kFormatVersion = 4;
+inline constexpr std::uint32_t kFormatVersion = 5;
 
 enum class MapRole : std::uint8_t {
   User,      ///< a map of the script
   Ring,      ///< BPF_MAP_TYPE_RINGBUF that carries the events
   Loss,      ///< per-CPU array of LossCounters, one element per program
   StackEnds, ///< per-CPU array of u64[TRC_STACK_ENDS] (stdlib/unwind_abi.h), one element per program: how its user and kernel stacks ended
+  StackLimits, ///< hash of struct trc_stack_limit -> u64: how many kernel stacks ended TRC_STACK_KernelLimit, by program and last frame
   Slots,     ///< array of memory that runs claim; max_entries is for one CPU, the runner makes so many for each
   Scratch,   ///< claimed scratch memory, see stdlib/scratch.bpf.c
   Unwind,    ///< holds unwind tables (stdlib/unwind_abi.h): the runner makes and fills it, and gives it to the programs

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/strings.h"
 #include "runtime/stack_text.h"
@@ -63,8 +64,28 @@ void LossReport::explain(std::size_t program, std::uint64_t events, const char* 
   if (events != 0) messages_.warn(fmt::format("{}: {} {}", name_of(program), with_thousands(events), cause), hint);
 }
 
+/// Of the stacks of each program that ended TRC_STACK_KernelLimit, how many have nothing behind their last frame.
+std::vector<std::uint64_t> LossReport::whole_at_the_limit() {
+  std::vector<std::uint64_t> whole(image_.programs.size());
+  for (std::uint32_t i = 0; i < image_.maps.size() && kernel_symbol_; ++i) {
+    if (image_.maps[i].role != image::MapRole::StackLimits) continue;
+    const auto elements = engine_.read_map(i);
+    if (!elements) continue;   // then they all count as cut
+    for (const MapElement& element : *elements) {
+      trc_stack_limit key;
+      std::uint64_t stacks = 0;
+      if (element.key.size() < sizeof key || element.values.size() < sizeof stacks) continue;
+      std::memcpy(&key, element.key.data(), sizeof key);
+      std::memcpy(&stacks, element.values.data(), sizeof stacks);
+      if (key.program < whole.size() && is_kernel_root(kernel_symbol_(key.last))) whole[key.program] += stacks;
+    }
+  }
+  return whole;
+}
+
 void LossReport::summarize_stacks() {
   const auto ends = engine_.stack_ends();
+  const std::vector<std::uint64_t> whole = ends.empty() ? std::vector<std::uint64_t>() : whole_at_the_limit();
   for (std::size_t program = 0; program < ends.size() && program < image_.programs.size(); ++program) {
     output::TruncatedStacks truncated{.probe = name_of(program), .stacks = 0, .reasons = {}};
     std::uint64_t cut = 0, most = 0;
@@ -74,6 +95,7 @@ void LossReport::summarize_stacks() {
       std::uint64_t count = ends[program][end];
       truncated.stacks += count;
       if (end == TRC_STACK_PythonNotLoaded && count != 0 && late_) count = std::min(count, late_(static_cast<std::uint32_t>(program)));
+      if (end == TRC_STACK_KernelLimit) count -= std::min(count, whole[program]);
       const std::string why(why_truncated(end));
       if (why.empty() || count == 0) continue;
       cut += count;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,8 @@ class LossReport {
 
   /// Of a program's stacks that ended TRC_STACK_PythonNotLoaded, at most how many really lack something; the others met no interpreter.
   void set_late_stacks(std::function<std::uint64_t(std::uint32_t program)> late) { late_ = std::move(late); }
+  /// The name of an address of the kernel; whether a kernel stack of as many frames as the kernel gives was all there is depends on it.
+  void set_kernel_symbols(std::function<std::string(std::uint64_t address)> symbol) { kernel_symbol_ = std::move(symbol); }
   /// Tells the sink about events lost since the last look; looks at most twice a second.
   void look();
   /// Records that were read but not printed, because the run had to end in time.
@@ -32,6 +35,7 @@ class LossReport {
  private:
   void report_new();
   void summarize_stacks();
+  std::vector<std::uint64_t> whole_at_the_limit();
   std::string name_of(std::size_t program) const;
   void explain(std::size_t program, std::uint64_t events, const char* cause, const std::string& hint);
   std::vector<std::string> full_maps();
@@ -41,6 +45,7 @@ class LossReport {
   output::Sink& sink_;
   Messages& messages_;
   std::function<std::uint64_t(std::uint32_t program)> late_;
+  std::function<std::string(std::uint64_t address)> kernel_symbol_;
   std::uint64_t reported_ = 0, unread_ = 0;
   std::chrono::steady_clock::time_point next_look_{};
 };

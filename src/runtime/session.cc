@@ -560,6 +560,7 @@ int Session::exit_status() {
 }
 
 Result<int> Session::run() {
+  losses_.set_kernel_symbols([this](std::uint64_t address) { return symbolizer_.kernel(address).symbol; });
   TRC_CHECK(load());
   Result<> trouble = start();
   if (options_.dry_run) {

@@ -1,5 +1,6 @@
 #include "runtime/stack_text.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <iterator>
 
@@ -89,6 +90,12 @@ std::string hexadecimal(std::uint64_t number, const char* prefix) {
   return digits;
 }
 
+bool is_kernel_root(std::string_view symbol) {
+  static constexpr std::string_view kRoots[] = {"entry_SYSCALL_64_after_hwframe", "entry_SYSCALL_compat_after_hwframe", "entry_SYSENTER_compat_after_hwframe",
+                                                "entry_INT80_compat", "ret_from_fork_asm", "common_startup_64", "secondary_startup_64_no_verify"};
+  return std::find(std::begin(kRoots), std::end(kRoots), symbol) != std::end(kRoots);
+}
+
 std::string_view why_truncated(std::uint16_t end) {
   static constexpr std::string_view kTexts[] = {
 #define TRC_STACK_END(name, text) text,
@@ -124,7 +131,9 @@ std::string stack_text(const lang::Type& type, const Stack& stack, std::uint32_t
     else shown.push_back(context.symbolizer != nullptr ? context.symbolizer->kernel(address) : Frame{.address = address});
     for (const Frame& frame : shown) out += frame_text(frame, mode == "perf", user);
   }
-  if (const std::string_view why = why_truncated(stack.end); !why.empty()) {
+  const bool is_whole = !user && stack.end == TRC_STACK_KernelLimit && context.symbolizer != nullptr &&
+                        is_kernel_root(context.symbolizer->kernel(stack.frames.back()).symbol);
+  if (const std::string_view why = why_truncated(stack.end); !why.empty() && !is_whole) {
     out += mode == "raw" || mode == "build_id" ? "" : mode == "perf" ? "\t" : "        ";
     out += "[truncated: " + std::string(why) + "]\n";
   }

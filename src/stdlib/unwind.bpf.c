@@ -597,7 +597,16 @@ TRC_GLOBAL u64 trc_mixed_stack_fp(struct trc_stack_name *name, u32 program, u32 
 
 // ---- kernel stacks ---------------------------------------------------------------------------------------------------------------------
 
+extern char trc_stack_limits;
 extern const volatile u64 trc_max_stack;   // frames that the kernel's helper gives
+
+/// As many frames as the kernel gives: user space knows by the last one whether that was all.
+TRC_LOCAL void count_limit(u32 program, u64 last) {
+  struct trc_stack_limit key = {.program = program, .last = last};
+  u64 first = 1, *stacks = bpf_map_lookup_elem(&trc_stack_limits, &key);
+  if (!stacks && bpf_map_update_elem(&trc_stack_limits, &key, &first, BPF_NOEXIST) == -EEXIST) stacks = bpf_map_lookup_elem(&trc_stack_limits, &key);
+  if (stacks) __sync_fetch_and_add(stacks, 1);
+}
 
 static s64 mix_frame(u32 number, struct walk_context *context) {
   u64 at = number, capacity = trc_stack_capacity;
@@ -631,6 +640,9 @@ TRC_INLINE u64 trc_kernel_stack(void *program_context, struct trc_stack_name *na
     struct walk_context context = {walk};
     bpf_loop(count, (void *)mix_frame, &context, 0);
     count_end(program, walk->end);
+    u64 last = count - 1;
+    TRC_OPAQUE(last);
+    if (walk->end == TRC_STACK_KernelLimit && last < trc_stack_capacity) count_limit(program, frames_of(walk)[last]);
     trc_stack_store(walk->index, name);
   }
   release(walk);

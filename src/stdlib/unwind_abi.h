@@ -105,6 +105,12 @@ struct trc_stack_record {
 /// frame behind it was interrupted: both addresses are the next instruction, all others behind the first are where a call returns to.
 #define TRC_STACK_SIGNAL_FRAME (1ull << 62)
 
+/// Key of trc_stack_limits. The kernel's helper gives as many frames as fit and does not say whether there were more: the last frame tells.
+struct trc_stack_limit {
+  unsigned program, reserved;
+  unsigned long long last;               // address of the last frame
+};
+
 /// A record of lang::ActionKind::UnwindFile: a program met a file that has no table yet.
 struct trc_uw_file_record {
   unsigned event, program;

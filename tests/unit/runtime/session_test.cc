@@ -6,12 +6,15 @@
 
 #include <cstring>
 #include <deque>
+#include <fstream>
 #include <map>
 
 #include "output/value.h"
 #include "runtime/session_run.h"
+#include "runtime/stack_text.h"
 #include "runtime/status.h"
 #include "stdlib/unwind_abi.h"
+#include "symbols/symbolizer.h"
 
 namespace trc::runtime {
 namespace {
@@ -253,6 +256,43 @@ TEST_F(SessionTest, StacksThatAreCutAreTold) {
               AllOf(HasSubstr("end: 3 of 5,003 stacks are cut: code without unwind information or frame pointer, 1; kernel.perf_event_max_stack reached, 2"),
                     HasSubstr("sysctl kernel.perf_event_max_stack=1024"), Not(HasSubstr("begin:"))));
   EXPECT_THAT(log_, Contains("truncated end of 5003, code without unwind information or frame pointer 1, kernel.perf_event_max_stack reached 2"));
+}
+
+// The kernel gives as many frames as it may and does not say whether there were more.
+TEST_F(SessionTest, KernelStacksThatEndWhereTheKernelIsEnteredAreWhole) {
+  std::map<std::string, std::uint64_t> addresses;
+  std::ifstream symbols("/proc/kallsyms");
+  std::uint64_t address = 0;
+  char kind = 0;
+  for (std::string name; symbols >> std::hex >> address >> kind >> name; symbols.ignore(1000, '\n')) addresses.emplace(name, address);
+  const std::uint64_t root = addresses["entry_SYSCALL_64_after_hwframe"], other = addresses["do_syscall_64"];
+  if (root == 0 || other == 0) GTEST_SKIP() << "lacks the addresses in /proc/kallsyms";
+  probe("begin", "begin");
+  options_.quiet = false;
+  engine_.ends.resize(1);
+  engine_.ends[0] = {};
+  engine_.ends[0][TRC_STACK_Root] = 5;
+  engine_.ends[0][TRC_STACK_KernelLimit] = 10;
+  image_.maps.push_back({.name = "limits", .role = image::MapRole::StackLimits});
+  const auto limit = [](std::uint64_t last, std::uint64_t stacks) {
+    const trc_stack_limit key{.program = 0, .last = last};
+    MapElement element{.key = std::vector<std::byte>(sizeof key), .values = std::vector<std::byte>(sizeof stacks)};
+    std::memcpy(element.key.data(), &key, sizeof key);
+    std::memcpy(element.values.data(), &stacks, sizeof stacks);
+    return element;
+  };
+  engine_.contents[3] = {limit(root, 7), limit(other, 2), limit(0x1234, 1)};
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run().value(), 0);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("begin: 3 of 15 stacks are cut: kernel.perf_event_max_stack reached, 3"));
+  symbols::Symbolizer symbolizer;
+  DecodeContext context;
+  context.symbolizer = &symbolizer;
+  const auto text = [&](std::uint64_t last) {
+    return stack_text(lang::make_stack(false, 127, ""), {.frames = {other, last}, .end = TRC_STACK_KernelLimit}, 0, context);
+  };
+  EXPECT_THAT(text(root), AllOf(HasSubstr("do_syscall_64"), Not(HasSubstr("truncated"))));
+  EXPECT_THAT(text(other), HasSubstr("[truncated: kernel.perf_event_max_stack reached]"));
 }
 
 TEST_F(SessionTest, ExitInBeginAttachesNothing) {
