@@ -364,6 +364,7 @@ llvm::Value* FunctionEmitter::emit_call(const typed::CallHelper& op, const lang:
 
 llvm::Value* FunctionEmitter::emit_call(const typed::CallStdlib& op, const lang::Type& type) {
   if (!module_.library_has(op.symbol)) TRC_UNREACHABLE(op.symbol.c_str());
+  if (op.symbol == "trc_in_tree") module_.use_process_tree();
   llvm::Function* function = module_.library_function(op.symbol);
   TRC_ASSERT(function->arg_size() == op.args.size());
   llvm::SmallVector<llvm::Value*, 5> arguments;

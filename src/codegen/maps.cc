@@ -4,6 +4,7 @@
 
 #include "codegen/module_emitter.h"
 #include "lang/aggregates.h"
+#include "stdlib/process_tree_abi.h"
 #include "stdlib/python_walk.h"
 #include "stdlib/scratch.h"
 #include "stdlib/stack_hash.h"
@@ -135,7 +136,7 @@ void ModuleEmitter::use_kernel_stacks() {
 void ModuleEmitter::use_unwind_tables() {
   if (module.getNamedGlobal("trc_uw_files")) return;
   const auto add = [this](const char* name, std::uint32_t type, std::uint32_t key, std::uint32_t value, std::uint32_t entries, std::uint32_t flags) {
-    add_internal_map({.name = name, .role = image::MapRole::Unwind, .bpf_type = type, .key_size = key, .value_size = value,
+    add_internal_map({.name = name, .role = image::MapRole::Given, .bpf_type = type, .key_size = key, .value_size = value,
                       .max_entries = entries, .flags = flags});
   };
   add("trc_uw_files", BPF_MAP_TYPE_HASH, sizeof(trc_uw_file_key), sizeof(trc_uw_file), TRC_UW_MAX_FILES, BPF_F_NO_PREALLOC);
@@ -150,11 +151,11 @@ void ModuleEmitter::use_python(std::uint32_t words) {
   if (python_walks_) return;
   python_walks_ = add_internal_map({.name = "trc_py_walks", .role = image::MapRole::Slots, .bpf_type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
                                     .max_entries = TRC_WALK_SLOTS_PER_CPU});
-  add_internal_map({.name = "trc_py_files", .role = image::MapRole::Unwind, .bpf_type = BPF_MAP_TYPE_HASH, .key_size = sizeof(trc_uw_file_key),
+  add_internal_map({.name = "trc_py_files", .role = image::MapRole::Given, .bpf_type = BPF_MAP_TYPE_HASH, .key_size = sizeof(trc_uw_file_key),
                     .value_size = sizeof(trc_py_file), .max_entries = TRC_PY_MAX_FILES});
-  add_internal_map({.name = "trc_py_late", .role = image::MapRole::Unwind, .bpf_type = BPF_MAP_TYPE_HASH, .key_size = sizeof(trc_py_late_key),
+  add_internal_map({.name = "trc_py_late", .role = image::MapRole::Given, .bpf_type = BPF_MAP_TYPE_HASH, .key_size = sizeof(trc_py_late_key),
                     .value_size = 8, .max_entries = TRC_PY_MAX_FILES});
-  add_internal_map({.name = "trc_py_runtimes", .role = image::MapRole::Unwind, .bpf_type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+  add_internal_map({.name = "trc_py_runtimes", .role = image::MapRole::Given, .bpf_type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
                     .value_size = sizeof(trc_py_runtime), .max_entries = TRC_PY_MAX_RUNTIMES});
   add_internal_map({.name = "trc_py_processes", .bpf_type = BPF_MAP_TYPE_LRU_HASH, .key_size = 4, .value_size = sizeof(trc_py_process),
                     .max_entries = TRC_PY_MAX_PROCESSES});
@@ -162,6 +163,13 @@ void ModuleEmitter::use_python(std::uint32_t words) {
                     .max_entries = TRC_PY_MAX_CODES});
   add_number("trc_py_code_event", add_event({.action = lang::ActionKind::InterpreterCode}));
   add_number("trc_py_file_event", add_event({.action = lang::ActionKind::InterpreterFile}));
+}
+
+void ModuleEmitter::use_process_tree() {
+  if (module.getNamedGlobal("trc_tree")) return;
+  add_internal_map({.name = "trc_tree", .role = image::MapRole::Given, .bpf_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = sizeof(trc_tree), .max_entries = 1});
+  add_internal_map({.name = "trc_tree_members", .role = image::MapRole::Given, .bpf_type = BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 4,
+                    .max_entries = TRC_TREE_PROCESSES, .flags = BPF_F_NO_PREALLOC});
 }
 
 void ModuleEmitter::finish() {

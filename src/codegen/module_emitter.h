@@ -39,6 +39,8 @@ class ModuleEmitter {
   void use_unwind_tables();
   /// What walks of Python frames need besides use_stacks(); `words`: so many are kept to be put among native frames.
   void use_python(std::uint32_t words);
+  /// What trc_in_tree() reads.
+  void use_process_tree();
   /// The map of scratch slots, each with room for `bytes` (besides the claim).
   llvm::GlobalVariable* scratch(std::uint32_t bytes);
   /// A new place whose first failure is reported; its number in the "trc_sites" map.

@@ -107,7 +107,7 @@ Result<Fd> attach_raw_tracepoint(int program, const std::string& event, std::opt
   return Fd(link);
 }
 
-Result<PerfLink> attach_sampling(int program, const Sampling& sampling, std::int32_t task, int cpu, std::optional<std::uint64_t> cookie) {
+Result<PerfLink> attach_sampling(int program, const Sampling& sampling, std::int32_t task, int cpu, Inherit inherit, std::optional<std::uint64_t> cookie) {
   perf_event_attr attr{};
   attr.type = sampling.type;
   attr.config = sampling.config;
@@ -117,10 +117,8 @@ Result<PerfLink> attach_sampling(int program, const Sampling& sampling, std::int
   } else {
     attr.sample_period = sampling.period;
   }
-  if (task > 0) {   // threads created later count too, processes created later do not
-    attr.inherit = 1;
-    attr.inherit_thread = 1;
-  }
+  attr.inherit = task > 0 ? 1 : 0;
+  attr.inherit_thread = task > 0 && inherit == Inherit::Threads ? 1 : 0;
   auto event = open_perf_event(attr, task, cpu);
   if (!event && event.error().code() == EINVAL && attr.inherit_thread != 0) {   // before 5.13
     attr.inherit_thread = 0;

@@ -44,8 +44,10 @@ struct Sampling {
   std::uint64_t period = 0;       ///< when frequency == 0
   std::uint64_t frequency = 0;
 };
-/// `task` -1: everything on `cpu`. Otherwise that thread and the threads it will create, on any CPU (`cpu` -1).
-Result<PerfLink> attach_sampling(int program, const Sampling& sampling, std::int32_t task, int cpu, std::optional<std::uint64_t> cookie);
+/// Whom an event of one thread counts besides: the threads that it will create, or the processes too. Only its own samples carry the cookie.
+enum class Inherit : std::uint8_t { Threads, Processes };
+/// `task` -1: everything on `cpu`. Otherwise that thread and those it will create, on any CPU (`cpu` -1).
+Result<PerfLink> attach_sampling(int program, const Sampling& sampling, std::int32_t task, int cpu, Inherit inherit, std::optional<std::uint64_t> cookie);
 
 /// perf_event_open(2).
 Result<Fd> open_perf_event(perf_event_attr& attr, std::int32_t task, int cpu);

@@ -98,7 +98,7 @@ class Timer final : public Provider {
     attach.period = rate.period_ns;
     attach.frequency = rate.frequency;
     attach.every_cpu = every_cpu_;
-    attach.pid = every_cpu_ ? scope.pid : -1;
+    attach.pid = every_cpu_ ? scope.attach_pid() : -1;
     Expansion expansion;
     expansion.specs.push_back({target.text, attach});
     return expansion;

@@ -47,7 +47,8 @@ struct PerfEventAttach {
   std::uint64_t period = 0;           ///< events or ns per sample, when frequency == 0
   std::uint64_t frequency = 0;        ///< samples a second
   bool every_cpu = true;              ///< false: one CPU only (interval)
-  std::int32_t pid = -1;
+  std::int32_t pid = -1;              ///< this process and the threads that it will create
+  bool with_children = false;         ///< and the processes that it will create
 };
 struct AttachSpec {
   std::string name;                   ///< full attach point text
@@ -60,9 +61,13 @@ struct Scope {
   bool is_child = false;              ///< pid is the -c child
   std::string command_path;           ///< -c: file that will be executed first ("" without -c), for bare names
   bool executed = false;              ///< following: command_path is what `pid` has just executed and wants_exec() accepted
+  bool tree_known = false;            ///< -c: programs know themselves which processes are the command's (stdlib/process_tree_abi.h)
+
+  /// The process to attach to, -1: all. Of a command, all: a process that it forks is not another one to the programs, but it is to the kernel.
+  std::int32_t attach_pid() const { return tree_known ? -1 : pid; }
 };
 
-/// How -p restricts a provider (language.md §16.1).
+/// How -p restricts a provider (language.md §16.1). Those of Attach see only the command's processes with -c.
 enum class PidScope : std::uint8_t { None, Attach, Filter };
 
 /// A target that cannot be found yet but may appear when the -c command runs: the runner asks again at each exec (see Follow).

@@ -95,7 +95,8 @@ class Software final : public Provider {
     attach.config = event->config;
     attach.period = event->default_count;
     if (target.fields.size() > 1) attach.period = parse_count(target.fields[1]).value_or(event->default_count);
-    attach.pid = scope.pid;
+    attach.pid = scope.pid;   // also of a command: each process counts for itself, whatever others do
+    attach.with_children = scope.tree_known;
     Expansion expansion;
     expansion.specs.push_back({target.text, attach});
     return expansion;

@@ -113,7 +113,7 @@ class UserFunction final : public Provider {
       UserProbes probes;
       probes.path = match.file.path;
       probes.is_return = is_return_;
-      probes.pid = scope.pid;
+      probes.pid = scope.attach_pid();
       for (const FunctionSite& site : match.found.sites) {
         probes.sites.push_back({site.file_offset, 0, site_name(match.file, site), std::string(site.function)});
       }

@@ -107,7 +107,7 @@ class Usdt final : public Provider {
       const auto semaphore = site.note->semaphore == 0 ? std::nullopt : site.file->elf->file_offset(site.note->semaphore);
       UserProbes& probes = by_path[site.file->path];
       probes.path = site.file->path;
-      probes.pid = scope.pid;
+      probes.pid = scope.attach_pid();
       const symbols::Function* function = site.file->elf->at(site.note->address);
       probes.sites.push_back({*offset, semaphore.value_or(0), site.full_name(), function ? std::string(function->name) : ""});
     }

@@ -164,14 +164,14 @@ Result<> Attacher::attach_spec(Point& point, AttachSpec spec, bool alone) {
 }
 
 void Attacher::attach_executed(std::int32_t pid, const std::string& exe, const std::vector<std::string>& names) {
-  const probes::Scope scope{.pid = pid, .is_child = true, .command_path = exe, .executed = true};
+  const probes::Scope scope{.pid = pid, .is_child = true, .command_path = exe, .executed = true, .tree_known = scope_.tree_known};
   for (Point* point : in_attach_order()) {
     if (!point->is_user || !point->provider->wants_exec(point->target, exe, names)) continue;
-    if (!processes_.contains(pid) && processes_.size() == kMostProcesses) {
+    if (!scope.tree_known && !processes_.contains(pid) && processes_.size() == kMostProcesses) {
       messages_.warn(fmt::format("the command runs more than {} programs that match; the later ones are not traced", kMostProcesses));
       return;
     }
-    processes_.insert(pid);
+    if (!scope.tree_known) processes_.insert(pid);
     if (auto done = attach_point(*point, scope); !done) {
       point->failed = true;
       messages_.warn(done.error().message(), done.error().hint());

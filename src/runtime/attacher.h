@@ -32,6 +32,8 @@ class Attacher {
   /// Does some attach point concern user programs, so that what a command executes matters?
   bool has_user_targets() const;
 
+  /// From now on attach points of the command go to all processes (see probes::Scope::tree_known).
+  void tree_is_known() { scope_.tree_known = true; }
   /// Attaches everything that can be now. `stop` is asked between attach points; true ends the work early, without an error.
   Result<> attach_all(const std::function<bool()>& stop);
   /// A process of the command has executed `exe`: attaches what waits for it there. Errors are told, not returned: the run goes on.
@@ -81,7 +83,7 @@ class Attacher {
   std::vector<std::unique_ptr<Attachment>> attachments_;
   /// Attach point, process, file, offset: a process that executes a file again, or is met twice, is attached once.
   std::set<std::tuple<std::uint32_t, std::int32_t, std::string, std::uint64_t>> known_sites_;
-  std::set<std::int32_t> processes_;      ///< of the command, found when they executed something
+  std::set<std::int32_t> processes_;      ///< of the command, that were attached to one by one
   std::set<std::string> told_;            ///< notes already given
   std::size_t count_ = 0;
 };

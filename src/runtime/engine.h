@@ -43,7 +43,7 @@ struct MapElement {
 class Engine {
  public:
   virtual ~Engine() = default;
-  /// Before load(): the image's map of that name, of role Unwind, is this one. The descriptor is borrowed until load() returns.
+  /// Before load(): the image's map of that name, of role Given, is this one. The descriptor is borrowed until load() returns.
   virtual void provide_map(const std::string& name, int fd) { (void)name, (void)fd; }
   /// Creates the maps and loads the programs. The image must outlive the engine. `constants[i]` fills ProgramImage::constants[i].
   /// A verifier refusal names the script's source line and the reason; the log itself is in `verifier_log()`.

@@ -19,26 +19,28 @@ std::string_view as_bytes(const T& value) {
   return {reinterpret_cast<const char*>(&value), sizeof value};
 }
 
+struct Hook { const char *program, *event; };
+constexpr Hook kHooks[] = {{"forked", "sched_process_fork"}, {"ended", "sched_process_exit"}, {"executed", "sched_process_exec"}};
+
 /// Where the constants of follow.bpf.c lie: in the order they are defined in.
-Result<> set_namespace(kernel::BpfObject& object) {
+Result<> set_constants(kernel::BpfObject& object, std::int32_t command) {
   const auto [device, inode] = kernel::own_pid_namespace();
   TRC_CHECK(object.set_data(".rodata", 0, as_bytes(device)));
-  return object.set_data(".rodata", sizeof device, as_bytes(inode));
+  TRC_CHECK(object.set_data(".rodata", sizeof device, as_bytes(inode)));
+  return object.set_data(".rodata", sizeof device + sizeof inode, as_bytes(command));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Follow>> Follow::start() {
+Result<std::unique_ptr<Follow>> Follow::start(std::int32_t command, const ProcessTree& tree) {
   auto follow = std::unique_ptr<Follow>(new Follow());
   TRC_TRY(object, kernel::BpfObject::open({trc_follow_object, static_cast<std::size_t>(trc_follow_object_end - trc_follow_object)}, "trc_follow"));
   follow->object_ = std::move(object);
   kernel::BpfObject& bpf = *follow->object_;
-  TRC_CHECK(bpf.set_type("learn", kernel::ProgramType::RawTracepoint));
-  TRC_CHECK(bpf.set_type("executed", kernel::ProgramType::RawTracepoint));
-  TRC_CHECK(set_namespace(bpf));
+  for (const Hook& hook : kHooks) TRC_CHECK(bpf.set_type(hook.program, kernel::ProgramType::RawTracepoint));
+  for (const ProcessTree::Named& map : tree.maps()) TRC_CHECK(bpf.use_map(map.name, map.fd));
+  TRC_CHECK(set_constants(bpf, command));
   TRC_CHECK(bpf.load());
-  TRC_TRY(learn, bpf.program("learn"));
-  TRC_CHECK(kernel::run_raw_tracepoint(learn));  // it notes our own process number
   TRC_TRY(ring_fd, bpf.map("execs"));
   follow->ring_fd_ = ring_fd;
   TRC_TRY(ring, kernel::RingBuffer::map(ring_fd, kRingBytes));
@@ -46,9 +48,11 @@ Result<std::unique_ptr<Follow>> Follow::start() {
   TRC_TRY(held_fd, bpf.map("held"));
   TRC_TRY(held, HeldProcesses::watch(held_fd));
   follow->held_ = std::move(held);
-  TRC_TRY(executed, bpf.program("executed"));
-  TRC_TRY(link, kernel::attach_raw_tracepoint(executed, "sched_process_exec", std::nullopt));
-  follow->link_ = std::move(link);
+  for (const Hook& hook : kHooks) {
+    TRC_TRY(program, bpf.program(hook.program));
+    TRC_TRY(link, kernel::attach_raw_tracepoint(program, hook.event, std::nullopt));
+    follow->links_.push_back(std::move(link));
+  }
   return follow;
 }
 
@@ -72,10 +76,16 @@ void Follow::resume(std::int32_t pid) {
 }
 
 void Follow::finish() {
-  if (!link_) return;
-  link_.reset();
+  if (links_.empty()) return;
+  links_.clear();
   drain([this](std::int32_t pid) { resume(pid); });   // with its ancestors
   held_.reset();
+}
+
+std::uint64_t Follow::not_followed() const {
+  std::uint64_t count = 0;   // the only variable in .bss
+  if (const auto bytes = object_->read_data(".bss", 0, sizeof count)) std::memcpy(&count, bytes->data(), sizeof count);
+  return count;
 }
 
 }  // namespace trc::runtime

@@ -158,7 +158,8 @@ Result<> attach_sampling(const AttachTarget& target, const PerfEventAttach& how,
   const auto cookie = target.uses_cookie ? std::optional(target.first_id) : std::nullopt;
   struct Place { std::int32_t task; int cpu; };
   std::vector<Place> places;
-  if (how.pid > 0) {
+  // What a task inherits has no cookie. So where one is needed every CPU is sampled, and the programs pass over other processes.
+  if (how.pid > 0 && !(how.with_children && cookie)) {
     for (const std::int32_t thread : threads_of(how.pid)) places.push_back({thread, -1});
     if (places.empty()) return Error::from_errno(fmt::format("process {}", how.pid), ESRCH);
   } else {
@@ -168,7 +169,7 @@ Result<> attach_sampling(const AttachTarget& target, const PerfEventAttach& how,
   std::size_t attached = 0;
   for (const Place& place : places) {
     if (stop_wanted(target)) break;
-    auto link = kernel::attach_sampling(target.program, sampling, place.task, place.cpu, cookie);
+    auto link = kernel::attach_sampling(target.program, sampling, place.task, place.cpu, how.with_children ? kernel::Inherit::Processes : kernel::Inherit::Threads, cookie);
     if (!link && place.task > 0 && link.error().code() == ESRCH) continue;   // a thread that ended meanwhile
     if (!link && place.task < 0 && link.error().code() == ENODEV) continue;  // a CPU that went offline meanwhile
     if (!link) return explain_open_files(std::move(link).error());

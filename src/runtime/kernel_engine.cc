@@ -110,7 +110,7 @@ Result<> KernelEngine::prepare(const std::vector<std::uint64_t>& constants) {
     TRC_CHECK(object_->set_type(program.name, type));
   }
   for (const image::MapEntry& map : image_->maps) {
-    if (map.role == MapRole::Unwind) {
+    if (map.role == MapRole::Given) {
       const auto given = provided_.find(map.name);
       if (given == provided_.end()) return Error("the programs want the map " + map.name + ", which this trc does not have");
       TRC_CHECK(object_->use_map(map.name, given->second));

@@ -28,6 +28,7 @@
 #include "runtime/map_reader.h"
 #include "runtime/messages.h"
 #include "runtime/proc.h"
+#include "runtime/process_tree.h"
 #include "runtime/process_watch.h"
 #include "runtime/probe_names.h"
 #include "runtime/session_run.h"
@@ -149,6 +150,7 @@ class Session {
   Attacher attacher_;
   std::unique_ptr<ProcessWatch> watch_;
   std::unique_ptr<UnwindTables> tables_;            ///< only for scripts that take stacks of programs; its thread uses watch_
+  std::unique_ptr<ProcessTree> tree_;
   std::unique_ptr<Follow> follow_;
   ExecutedFiles executed_;
   Fd target_;                                       ///< pidfd of -p
@@ -205,6 +207,7 @@ Result<> Session::load() {
   TRC_CHECK(attacher_.prepare());
   TRC_CHECK(start_unwind_tables());
   TRC_CHECK(prepare_interpreters());
+  TRC_CHECK(start_following());
   auto loaded = engine_.load(image_, constants());
   if (options_.verbose) messages_.detail(engine_.verifier_log());
   return loaded;
@@ -293,16 +296,27 @@ Result<> Session::run_begin() {
   return {};
 }
 
-/// Programs of the command are looked at when they are executed; that is how a name comes to stand for the file that really runs.
+/// The processes of the command are known to the programs, which leave others alone; and what they execute is looked at, which is how a
+/// name comes to stand for the file that really runs.
 Result<> Session::start_following() {
-  if (!child_ || (!attacher_.has_user_targets() && !tables_ && !interpreters_) || options_.dry_run) return {};
-  auto follow = Follow::start();
-  if (follow) {
-    follow_ = std::move(*follow);
-    return {};
+  const bool programs_ask = std::any_of(image_.maps.begin(), image_.maps.end(), [](const image::MapEntry& map) { return map.name == "trc_tree"; });
+  const bool wanted = child_ && !options_.dry_run && (programs_ask || attacher_.has_user_targets() || tables_ || interpreters_);
+  if (!wanted && !programs_ask) return {};
+  TRC_TRY(tree, ProcessTree::create());
+  tree_ = std::move(tree);
+  if (programs_ask) {
+    for (const ProcessTree::Named& map : tree_->maps()) engine_.provide_map(map.name, map.fd);
   }
-  messages_.detail("cannot see what the command executes: " + follow.error().message());
-  return {};
+  if (wanted) {
+    auto follow = Follow::start(child_->pid(), *tree_);
+    if (follow) {
+      follow_ = std::move(*follow);
+      if (programs_ask) attacher_.tree_is_known();
+      return {};
+    }
+    messages_.detail("cannot see what the command executes: " + follow.error().message());
+  }
+  return tree_->open_to_all();   // the kernel keeps to the command's first process
 }
 
 /// "Attached N probes", once N is known: with targets that wait for an exec, when the first of them is there.
@@ -336,7 +350,6 @@ Result<> Session::start() {
   if (exits || signals_.received()) return {};
   if (needs_user_symbols(image_) && !attacher_.only_run_once()) watch_ = ProcessWatch::start(symbolizer_, scope_, facts_.online_cpus());
   if (tables_ && watch_) tables_->set_before_resume([this] { watch_->drain(); });
-  TRC_CHECK(start_following());
   if (!child_ && options_.pid > 0) wait_for_tables();
   TRC_CHECK(attacher_.attach_all([this] { return signals_.received(); }));
   if (child_ && !follow_ && attacher_.waits_for_exec() && !options_.dry_run) {
@@ -456,6 +469,7 @@ void Session::stop_programs() {
   if (follow_) {
     // No more processes are stopped, and those that were go on.
     follow_->finish();
+    if (const std::uint64_t missed = follow_->not_followed()) messages_.warn(fmt::format("{} processes of the command were not traced: too many at a time", missed));
     follow_.reset();
   }
   std::vector<std::unique_ptr<Attachment>> taken = attacher_.take();

@@ -1,4 +1,5 @@
-// Who is running, in the numbers that user space has for it.
+// Who is running: in the numbers that user space has for it, and whether it is the -c command.
+#include "process_tree_abi.h"
 #include "trc.bpf.h"
 
 struct namespaced_ids {
@@ -15,4 +16,15 @@ TRC_INLINE u64 trc_pid_tgid(void) {
   struct namespaced_ids ids = {};
   if (bpf_get_ns_current_pid_tgid(trc_pid_namespace_device, trc_pid_namespace_inode, &ids, sizeof(ids)) != 0) return 0;
   return (u64)ids.pid << 32 | ids.tid;
+}
+
+extern char trc_tree, trc_tree_members;   // maps; see process_tree_abi.h
+
+/// Does the running process belong to the -c command? Most commands are one process, so that is asked first, without a look-up.
+TRC_INLINE u64 trc_in_tree(void) {
+  const u32 zero = 0, process = bpf_get_current_pid_tgid() >> 32;
+  const struct trc_tree *tree = bpf_map_lookup_elem(&trc_tree, &zero);
+  if (!tree || tree->command == process) return 1;
+  if (tree->state == TRC_TREE_FORKED) return bpf_map_lookup_elem(&trc_tree_members, &process) != 0;
+  return tree->state == TRC_TREE_EVERYBODY;
 }

@@ -118,7 +118,7 @@ void Loaded::provide_maps(bpf_object* object) {
   for (const image::MapEntry& entry : result_.image.maps) {
     bpf_map* map = bpf_object__find_map_by_name(object, entry.name.c_str());
     if (entry.role == image::MapRole::Slots) bpf_map__set_max_entries(map, entry.max_entries * static_cast<unsigned>(libbpf_num_possible_cpus()));
-    if (entry.role != image::MapRole::Unwind) continue;
+    if (entry.role != image::MapRole::Given) continue;
     LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = entry.flags);
     if (entry.bpf_type == BPF_MAP_TYPE_ARRAY_OF_MAPS) {
       const int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "trc_chunk", 4, sizeof(trc_uw_block), TRC_UW_CHUNK_BLOCKS, nullptr);

@@ -1,14 +1,17 @@
 // Each operation of the typed program, run in the kernel; results land in an integer map.
+#include <bpf/bpf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 
 #include "codegen/kernel.h"
 #include "codegen/typed_builder.h"
 #include "lang/aggregates.h"
+#include "stdlib/process_tree_abi.h"
 #include "stdlib/unwind_abi.h"
 
 namespace trc::test {
@@ -437,6 +440,34 @@ TEST_F(Operations, RuntimeConstantsSymbolsAndTimestamps) {
   EXPECT_EQ(words[0][1], static_cast<std::uint64_t>(getpid()));
   EXPECT_EQ(words[1][0], 77u);
   EXPECT_EQ(words[1][1], 2u);
+}
+
+TEST_F(Operations, ProcessesOfTheCommand) {
+  then(statement(MapSet{out_, number(0), value(lang::make_uint64(), CallStdlib{"trc_in_tree", {}})}));
+  check();
+  const auto map_of = [&](const std::string& name) {
+    const auto& maps = kernel_->image().maps;
+    const auto found = std::find_if(maps.begin(), maps.end(), [&](const image::MapEntry& map) { return map.name == name; });
+    return kernel_->map_fd(static_cast<std::uint32_t>(found - maps.begin()));
+  };
+  const auto answers = [&](unsigned command, unsigned state) {
+    const std::uint32_t zero = 0;
+    const trc_tree tree{.command = command, .state = state};
+    EXPECT_EQ(bpf_map_update_elem(map_of("trc_tree"), &zero, &tree, BPF_ANY), 0);
+    kernel_->run();
+    const std::int64_t key = 0;
+    return kernel_->word(out_, bytes_of(key)) != 0;
+  };
+  const auto self = static_cast<unsigned>(getpid());
+  EXPECT_TRUE(answers(self, TRC_TREE_COMMAND_ALONE));
+  EXPECT_TRUE(answers(self, TRC_TREE_FORKED));
+  EXPECT_TRUE(answers(TRC_TREE_NOBODY, TRC_TREE_EVERYBODY));
+  EXPECT_FALSE(answers(TRC_TREE_NOBODY, TRC_TREE_COMMAND_ALONE));
+  EXPECT_FALSE(answers(self + 1, TRC_TREE_FORKED));
+  const std::uint32_t one = 1;
+  EXPECT_EQ(bpf_map_update_elem(map_of("trc_tree_members"), &self, &one, BPF_ANY), 0);
+  EXPECT_TRUE(answers(self + 1, TRC_TREE_FORKED));
+  EXPECT_FALSE(answers(self + 1, TRC_TREE_COMMAND_ALONE));   // not looked up
 }
 
 TEST_F(Operations, JoinAndBuffers) {

@@ -1,4 +1,4 @@
-// Programs that are given maps of the runner (image::MapRole::Unwind).
+// Programs that are given maps of the runner (image::MapRole::Given).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
@@ -19,8 +19,8 @@ image::ProgramImage make_image() {
   image::ProgramImage image;
   image.object = read_file(TRC_GIVEN_MAPS_OBJECT).value();
   image.maps = {{.name = "ring", .role = MapRole::Ring, .bpf_type = BPF_MAP_TYPE_RINGBUF, .max_entries = 4096},
-                {.name = "given_hash", .role = MapRole::Unwind, .bpf_type = BPF_MAP_TYPE_HASH, .key_size = 8, .value_size = 8, .max_entries = 16},
-                {.name = "given_arrays", .role = MapRole::Unwind, .bpf_type = BPF_MAP_TYPE_ARRAY_OF_MAPS, .key_size = 4, .value_size = 4, .max_entries = 4}};
+                {.name = "given_hash", .role = MapRole::Given, .bpf_type = BPF_MAP_TYPE_HASH, .key_size = 8, .value_size = 8, .max_entries = 16},
+                {.name = "given_arrays", .role = MapRole::Given, .bpf_type = BPF_MAP_TYPE_ARRAY_OF_MAPS, .key_size = 4, .value_size = 4, .max_entries = 4}};
   image.programs = {{.name = "read_given", .kind = lang::ProgramKind::TestRun}};
   return image;
 }

@@ -70,9 +70,9 @@ class UnwindTablesTest : public testing::Test {
     engine_ = make_kernel_engine({.online_cpus = {0}});
     image_.object = read_file(TRC_UNWIND_LOOKUP_OBJECT).value();
     image_.maps = {{.name = "ring", .role = MapRole::Ring, .bpf_type = BPF_MAP_TYPE_RINGBUF, .max_entries = 65536},
-                   {.name = "places", .role = MapRole::Unwind}};
+                   {.name = "places", .role = MapRole::Given}};
     for (const UnwindMaps::Named& map : tables_->maps()) {
-      image_.maps.push_back({.name = map.name, .role = MapRole::Unwind});
+      image_.maps.push_back({.name = map.name, .role = MapRole::Given});
       engine_->provide_map(map.name, map.fd);
     }
     image_.programs = {{.name = "look_up_all", .kind = lang::ProgramKind::TestRun}};

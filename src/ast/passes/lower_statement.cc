@@ -53,17 +53,23 @@ typed::Statements BodyLowering::lower() {
   return out;
 }
 
-/// -p, for providers that the kernel does not filter: leave at once in other processes.
+/// -p, for providers that the kernel does not filter, and -c, for those of user programs: leave at once in other processes.
 void BodyLowering::add_pid_filter(Statements& out) const {
-  if (!plan_.filters_pid) return;
   const Span span = plan_.probe->span;
   const Type wide = lang::make_uint64();
+  Statements leave;
+  leave.push_back(make_statement(span, typed::Return{}));
+  if (plan_.filters_tree) {
+    ValuePtr is_other = typed::make_binary(typed::BinaryOp::Equal, lang::make_bool(), span, typed::make(wide, span, typed::CallStdlib{"trc_in_tree", {}}),
+                                           typed::make_constant(wide, span, 0));
+    out.push_back(make_statement(span, typed::If{std::move(is_other), std::move(leave), {}}));
+    return;
+  }
+  if (!plan_.filters_pid) return;
   ValuePtr pid = typed::make_binary(typed::BinaryOp::ShiftRightLogical, wide, span, typed::make(wide, span, typed::CallStdlib{"trc_pid_tgid", {}}),
                                     typed::make_constant(wide, span, 32));
   ValuePtr target = typed::make(wide, span, typed::Runtime{typed::RuntimeConstant::TargetPid});
   ValuePtr differs = typed::make_binary(typed::BinaryOp::NotEqual, lang::make_bool(), span, std::move(pid), std::move(target));
-  Statements leave;
-  leave.push_back(make_statement(span, typed::Return{}));
   out.push_back(make_statement(span, typed::If{std::move(differs), std::move(leave), {}}));
 }
 

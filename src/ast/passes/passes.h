@@ -76,7 +76,8 @@ struct PlannedProgram {
   lang::Context context;
   std::vector<typed::ProbeSpec> specs;   ///< `program` is filled in by the lowering
   bool is_exact = true;                  ///< every attach point is one known place
-  bool filters_pid = false;
+  bool filters_pid = false;              ///< -p: leaves at once in other processes
+  bool filters_tree = false;             ///< -c: leaves at once in processes that are not the command's
   bool is_broken = false;                ///< reported already: the body is looked at for its types only
 };
 struct ProbePlan {

@@ -119,7 +119,8 @@ class Planner {
                               .probe_index = index,
                               .provider = std::string(provider.name()),
                               .context = group.context,
-                              .filters_pid = provider.pid_scope() == probes::PidScope::Filter && scope_.pid >= 0 && !scope_.is_child});
+                              .filters_pid = provider.pid_scope() == probes::PidScope::Filter && scope_.pid >= 0 && !scope_.is_child,
+                              .filters_tree = provider.pid_scope() == probes::PidScope::Attach && scope_.is_child});
     return plan_.programs.back();
   }
 
