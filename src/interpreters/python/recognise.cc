@@ -9,23 +9,19 @@
 
 #include <fmt/format.h>
 
+#include "symbols/find_symbols.h"
+
 namespace trc::interpreters::python {
 namespace {
 
 using symbols::ElfReader;
 using symbols::ElfSection;
 using symbols::ElfSegment;
-using symbols::ElfSymbol;
+using symbols::find_symbols;
 
 constexpr std::uint64_t kPage = 4096;
 constexpr std::size_t kCodeBytes = 64;                       // of PyThreadState_Get() that are looked at
 constexpr std::uint64_t kSearchBytes = std::uint64_t{8} << 20;   // of writable data, when there are no section headers
-
-std::string_view string_at(std::string_view table, std::uint64_t offset) {
-  if (offset >= table.size()) return "";
-  const std::string_view rest = table.substr(offset);
-  return rest.substr(0, rest.find('\0'));
-}
 
 template <class T>
 std::optional<T> load(std::string_view bytes, std::size_t at) {
@@ -33,25 +29,6 @@ std::optional<T> load(std::string_view bytes, std::size_t at) {
   T value;
   std::memcpy(&value, bytes.data() + at, sizeof value);
   return value;
-}
-
-/// Addresses of defined symbols by name; 0: not there.
-template <std::size_t N>
-std::array<std::uint64_t, N> find_symbols(const ElfReader& file, const std::array<std::string_view, N>& names) {
-  std::array<std::uint64_t, N> found{};
-  for (const ElfSection& section : file.sections()) {
-    if (section.type != SHT_DYNSYM && section.type != SHT_SYMTAB) continue;
-    if (section.link >= file.sections().size()) continue;
-    const std::string strings = file.read(file.sections()[section.link]);
-    for (const ElfSymbol& symbol : file.symbols(section)) {
-      if (symbol.section == SHN_UNDEF) continue;
-      const std::string_view name = string_at(strings, symbol.name);
-      for (std::size_t i = 0; i < N; ++i) {
-        if (found[i] == 0 && name == names[i]) found[i] = symbol.value;
-      }
-    }
-  }
-  return found;
 }
 
 /// Bytes at an address of the file, as the loader puts them there.
