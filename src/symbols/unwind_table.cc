@@ -136,7 +136,7 @@ std::vector<ElfSegment> code_segments(const ElfReader& file) {
   return code;
 }
 
-UnwindTable build(const FrameSection& section, const std::vector<ElfSegment>& code) {
+Result<UnwindTable> build(const FrameSection& section, const std::vector<ElfSegment>& code, const std::atomic<bool>* given_up) {
   CallFrames frames(section.bytes, section.address, section.zero_ends);
   std::vector<CallFrames::Function>& functions = frames.functions();
   const auto by_start = [](const CallFrames::Function& a, const CallFrames::Function& b) { return a.start < b.start; };
@@ -149,6 +149,7 @@ UnwindTable build(const FrameSection& section, const std::vector<ElfSegment>& co
     auto function = std::lower_bound(functions.begin(), functions.end(), segment.address,
                                      [](const CallFrames::Function& f, std::uint64_t address) { return f.start < address; });
     for (; function != functions.end() && function->start < end; ++function) {
+      if (given_up != nullptr && given_up->load(std::memory_order_relaxed)) return Error("given up");
       builder.begin_function(in_file(function->start), in_file(std::min(function->end, end)));
       rows.clear();
       frames.append_rows(*function, rows);
@@ -162,10 +163,10 @@ UnwindTable build(const FrameSection& section, const std::vector<ElfSegment>& co
 
 }  // namespace
 
-Result<UnwindTable> build_unwind_table(const ElfReader& file) {
+Result<UnwindTable> build_unwind_table(const ElfReader& file, const std::atomic<bool>* given_up) {
   if (file.machine() != EM_X86_64 || !file.is_64bit()) return Error("unwind tables are made of x86-64 files only");
   const auto section = find_frames(file);
-  return build(section ? *section : FrameSection{}, code_segments(file));
+  return build(section ? *section : FrameSection{}, code_segments(file), given_up);
 }
 
 Result<UnwindTable> build_vdso_unwind_table() {

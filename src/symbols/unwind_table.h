@@ -2,6 +2,7 @@
 // rules are), made of the file's call frame information.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -22,8 +23,8 @@ struct UnwindTable {
 };
 
 /// From .eh_frame, found by its section or, without section headers, by PT_GNU_EH_FRAME. What is damaged in it is left out. Fails for a
-/// file of another architecture.
-Result<UnwindTable> build_unwind_table(const ElfReader& file);
+/// file of another architecture, and when `given_up` becomes true meanwhile (a table of a very large program takes a second).
+Result<UnwindTable> build_unwind_table(const ElfReader& file, const std::atomic<bool>* given_up = nullptr);
 
 /// That of the kernel's code in every process; offsets count from its beginning.
 Result<UnwindTable> build_vdso_unwind_table();

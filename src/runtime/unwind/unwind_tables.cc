@@ -38,7 +38,8 @@ Result<std::unique_ptr<UnwindTables>> UnwindTables::start() {
   if (!tables->wake_) return Error::from_errno("create an eventfd");
   tables->urgent_ = 1;   // the vDSO
   tables->urgent_thread_ = std::thread([raw = tables.get()] { raw->work(); });
-  tables->background_thread_ = std::thread([raw = tables.get()] { raw->work_in_background(); });
+  tables->background_thread_ = std::thread([raw = tables.get()] { raw->work_on(Urgency::Background); });
+  tables->soon_thread_ = std::thread([raw = tables.get()] { raw->work_on(Urgency::Soon); });
   return tables;
 }
 
@@ -49,8 +50,9 @@ UnwindTables::~UnwindTables() {
     stop_ = true;
   }
   wake();
-  background_wanted_.notify_all();
+  wanted_.notify_all();
   urgent_thread_.join();
+  soon_thread_.join();
   background_thread_.join();
 }
 
@@ -65,8 +67,8 @@ void UnwindTables::enqueue(Request request, Urgency urgency) {
     requests_[static_cast<std::size_t>(urgency)].push_back(std::move(request));
     if (urgency == Urgency::Now) ++urgent_;
   }
-  if (urgency == Urgency::Background) background_wanted_.notify_one();
-  else wake();
+  if (urgency == Urgency::Now) wake();
+  else wanted_.notify_all();
 }
 
 void UnwindTables::want_file(const std::string& path, Urgency urgency) { enqueue({.path = path}, urgency); }
@@ -148,7 +150,7 @@ void UnwindTables::work() {
   ::prctl(PR_SET_NAME, "trc-unwind");
   FileKeys keys;
   load_vdso();
-  done(Urgency::Now);
+  done();
   while (true) {
     std::vector<pollfd> fds{{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
     int timeout_ms = -1;
@@ -163,10 +165,9 @@ void UnwindTables::work() {
     std::uint64_t count = 0;
     (void)!::read(wake_.get(), &count, sizeof count);
     Request request;
-    Urgency urgency{};
-    for (look_around(); take_urgent(request, urgency); look_around()) {
-      handle(request, urgency, keys);
-      done(urgency);
+    for (look_around(); take_urgent(request); look_around()) {
+      handle(request, Urgency::Now, keys);
+      done();
       if (request.held == 0) continue;
       look_at_held();
       map_stop_->done(request.held, [this](const trc_map_stop_record& record) { want_held(record); });
@@ -174,45 +175,44 @@ void UnwindTables::work() {
   }
 }
 
-void UnwindTables::work_in_background() {
-  ::prctl(PR_SET_NAME, "trc-unwind-bg");
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kBackgroundNice);
+void UnwindTables::work_on(Urgency urgency) {
+  const bool in_background = urgency == Urgency::Background;
+  ::prctl(PR_SET_NAME, in_background ? "trc-unwind-bg" : "trc-unwind-soon");
+  if (in_background) ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kBackgroundNice);
   FileKeys keys;
+  std::deque<Request>& requests = requests_[static_cast<std::size_t>(urgency)];
   while (true) {
     std::optional<Request> request;
+    bool room_wanted = false;
     {
-      std::deque<Request>& requests = requests_[static_cast<std::size_t>(Urgency::Background)];
       std::unique_lock lock(mutex_);
-      background_wanted_.wait(lock, [&] { return stop_ || room_wanted_ || !requests.empty(); });
+      wanted_.wait(lock, [&] { return stop_ || (in_background && room_wanted_) || !requests.empty(); });
       if (stop_) return;
-      room_wanted_ = false;
+      if (in_background) room_wanted = std::exchange(room_wanted_, false);
       if (!requests.empty()) {
         request = std::move(requests.front());
         requests.pop_front();
       }
     }
-    if (auto room = maps_->make_room(); !room) complain(room.error().message());
-    if (request) handle(*request, Urgency::Background, keys);
+    if (room_wanted) {
+      if (auto room = maps_->make_room(); !room) complain(room.error().message());
+    }
+    if (request) handle(*request, urgency, keys);
   }
 }
 
-bool UnwindTables::take_urgent(Request& request, Urgency& urgency) {
+bool UnwindTables::take_urgent(Request& request) {
   const std::lock_guard lock(mutex_);
-  if (stop_) return false;
-  for (const Urgency level : {Urgency::Now, Urgency::Soon}) {
-    std::deque<Request>& requests = requests_[static_cast<std::size_t>(level)];
-    if (requests.empty()) continue;
-    request = std::move(requests.front());
-    requests.pop_front();
-    urgency = level;
-    return true;
-  }
-  return false;
+  std::deque<Request>& requests = requests_[static_cast<std::size_t>(Urgency::Now)];
+  if (stop_ || requests.empty()) return false;
+  request = std::move(requests.front());
+  requests.pop_front();
+  return true;
 }
 
-void UnwindTables::done(Urgency urgency) {
+void UnwindTables::done() {
   const std::lock_guard lock(mutex_);
-  if (urgency == Urgency::Now && --urgent_ == 0) urgent_done_.notify_all();
+  if (--urgent_ == 0) urgent_done_.notify_all();
 }
 
 void UnwindTables::look_around() {
@@ -264,6 +264,7 @@ void UnwindTables::drain_watch() {
           {.path = std::string(name, length), .pid = fields.pid, .start = fields.address, .end = fields.address + fields.length, .file = {}});
     });
   }
+  if (!requests_[static_cast<std::size_t>(Urgency::Soon)].empty()) wanted_.notify_all();
 }
 
 void UnwindTables::handle(const Request& request, Urgency urgency, FileKeys& keys) {
@@ -294,6 +295,7 @@ void UnwindTables::want_mappings(const Request& process, Urgency urgency, FileKe
   if (!text) return;
   for (const symbols::MapsLine& line : symbols::parse_maps(*text)) {
     const symbols::Mapping& mapping = line.mapping;
+    if (stop_) return;
     if (mapping.inode == 0) continue;
     // Files that processes share would be looked at again for each of them.
     if (urgency == Urgency::Background && is_known({kernel_device(mapping.device), mapping.inode}, std::nullopt)) continue;
@@ -332,8 +334,8 @@ void UnwindTables::build(const Opened& opened, const std::string& name) {
   const auto is_done = [&] { return is_known(opened.file, opened.identity) && state_of(opened.file) != TRC_UW_FILE_ASKED; };
   if (is_done()) return;
   const auto file = symbols::ElfReader::open(fmt::format("/proc/self/fd/{}", opened.fd.get()));
-  const auto table = file ? symbols::build_unwind_table(*file) : Result<symbols::UnwindTable>(file.error());
-  if (is_done()) return;   // by the other thread
+  const auto table = file ? symbols::build_unwind_table(*file, &stop_) : Result<symbols::UnwindTable>(file.error());
+  if (stop_ || is_done()) return;   // or by another thread
   // What is not a program for this machine, or has no tables, may still have frame pointers.
   const symbols::UnwindTable none;
   const bool is_bare = !table || table->rows.empty();
@@ -343,7 +345,7 @@ void UnwindTables::build(const Opened& opened, const std::string& name) {
   known_[{opened.file.device, opened.file.inode}] = opened.identity;
   ++(!inserted ? counts_.failed : is_bare ? counts_.bare : counts_.tables);
   room_wanted_ = true;
-  background_wanted_.notify_one();
+  wanted_.notify_all();
 }
 
 }  // namespace trc::runtime

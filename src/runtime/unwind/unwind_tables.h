@@ -1,8 +1,9 @@
-// The unwind tables of a run: which files have one, and threads that make those that are missing: one for what is urgent, one for what has
-// time, so that nobody waits for the tables of a huge file that others have mapped. Tables are kept by file, so all processes share them,
-// and a file that was replaced gets a new one.
+// The unwind tables of a run: which files have one, and threads that make those that are missing, one for each urgency, so that nobody waits
+// for the tables of a huge file that others have mapped. Tables are kept by file, so all processes share them, and a file that was replaced
+// gets a new one.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -98,17 +99,18 @@ class UnwindTables {
 
   // Of the urgent thread.
   void work();
-  bool take_urgent(Request& request, Urgency& urgency);
-  void done(Urgency urgency);
+  bool take_urgent(Request& request);
+  void done();
   void look_around();
   void drain_watch();
   void drain_stops();
   void look_at_held();
   void want_held(const trc_map_stop_record& record);
 
-  void work_in_background();
+  // Of the others.
+  void work_on(Urgency urgency);
 
-  // Of both.
+  // Of all.
   void handle(const Request& request, Urgency urgency, FileKeys& keys);
   void want_mappings(const Request& process, Urgency urgency, FileKeys& keys);
   void load_vdso();
@@ -119,11 +121,12 @@ class UnwindTables {
 
   std::unique_ptr<UnwindMaps> maps_;
   std::vector<std::byte> bytes_;                 // of the urgent thread, kept for its memory
+  std::atomic<bool> stop_ = false;               // set under the lock; a table in progress is given up
 
   std::mutex mutex_;                             // for what follows
   std::deque<Request> requests_[3];              // by urgency
   std::size_t urgent_ = 0;                       // those of Urgency::Now that are not done
-  std::condition_variable urgent_done_, background_wanted_;
+  std::condition_variable urgent_done_, wanted_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, Identity> known_;   // device, inode
   std::vector<std::unique_ptr<kernel::PerfBuffer>> watch_;
   std::function<void()> before_resume_;
@@ -131,10 +134,10 @@ class UnwindTables {
   std::uint32_t only_pid_ = 0;                   // of the records of watch_; 0: all
   std::vector<std::string> complaints_;
   Counts counts_;
-  bool stop_ = false, room_wanted_ = true;
+  bool room_wanted_ = true;
 
   Fd wake_;                                      // an eventfd, for the urgent thread
-  std::thread urgent_thread_, background_thread_;
+  std::thread urgent_thread_, soon_thread_, background_thread_;
 };
 
 }  // namespace trc::runtime

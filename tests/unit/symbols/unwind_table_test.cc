@@ -6,6 +6,7 @@
 #include <sys/auxv.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -250,6 +251,14 @@ TEST_F(UnwindTableTest, OtherArchitecturesAreRefused) {
   const auto table = build_unwind_table(ElfReader::from_bytes(bytes, "other").value());
   ASSERT_FALSE(table);
   EXPECT_THAT(table.error().message(), HasSubstr("x86-64"));
+}
+
+TEST(UnwindTable, CanBeGivenUp) {
+  const auto file = ElfReader::open("/proc/self/exe").value();
+  std::atomic<bool> given_up = true;
+  EXPECT_FALSE(build_unwind_table(file, &given_up));
+  given_up = false;
+  EXPECT_TRUE(build_unwind_table(file, &given_up));
 }
 
 }  // namespace
