@@ -18,6 +18,8 @@ class ProcessTree {
   struct Named { const char* name; int fd; };   ///< descriptors are borrowed
   std::vector<Named> maps() const { return {{"trc_tree", tree_.get()}, {"trc_tree_members", members_.get()}}; }
 
+  int members() const { return members_.get(); }
+
   /// Nobody keeps the list: every process counts as one of it.
   Result<> open_to_all();
 

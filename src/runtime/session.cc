@@ -36,6 +36,7 @@
 #include "runtime/unwind/program_files.h"
 #include "runtime/unwind/unwind_tables.h"
 #include "symbols/debug_info.h"
+#include "symbols/elf_file.h"
 #include "symbols/symbolizer.h"
 
 namespace trc::runtime {
@@ -104,7 +105,10 @@ class Session {
   std::vector<std::uint64_t> constants() const;
   Result<> open_target();
   Result<> load();
+  Result<> make_process_tree();
   Result<> start_unwind_tables();
+  Result<> hold_new_code();
+  void watch_linker(std::int32_t pid, const std::string& program);
   void ask_for_table(std::span<const std::byte> record);
   void wait_for_tables();
   void tell_about_tables();
@@ -112,6 +116,7 @@ class Session {
   void tell_about_interpreters();
   Result<> run_begin();
   Result<> start();
+  bool programs_ask_tree() const;
   Result<> start_following();
   void announce(bool attached);
   void announce_count();
@@ -205,6 +210,7 @@ Result<> Session::load() {
   if (image_.settings.show_debug_info) TRC_CHECK(symbols::DebugInfo::check());
   TRC_CHECK(open_target());
   TRC_CHECK(attacher_.prepare());
+  TRC_CHECK(make_process_tree());
   TRC_CHECK(start_unwind_tables());
   TRC_CHECK(prepare_interpreters());
   TRC_CHECK(start_following());
@@ -223,9 +229,7 @@ Result<> Session::start_unwind_tables() {
   for (const UnwindMaps::Named& map : tables_->maps()) engine_.provide_map(map.name, map.fd);
   if (attacher_.only_run_once()) return {};
   if (!tables_->watch(scope_, facts_.online_cpus())) messages_.detail("the kernel does not tell which files processes map; tables are made when they are needed");
-  if (options_.stop_on_map && !options_.dry_run) {
-    if (auto stops = tables_->stop_on_map(scope_); !stops) return std::move(stops).error().context("--stop-on-map");
-  }
+  TRC_CHECK(hold_new_code());
   if (child_) {
     for (const std::string& file : files_of_program(child_->program_path(), own_environment())) tables_->want_file(file, Urgency::Now);
   } else if (options_.pid > 0) {
@@ -234,6 +238,20 @@ Result<> Session::start_unwind_tables() {
     for (const std::int32_t pid : all_processes()) tables_->want_process(static_cast<std::uint32_t>(pid), Urgency::Background);
   }
   return {};
+}
+
+/// Libraries that the traced processes open are ready when their code runs; with --stop-on-map, so is all that anybody in scope maps.
+Result<> Session::hold_new_code() {
+  if (options_.dry_run || (!options_.stop_on_map && scope_.pid <= 0)) return {};
+  auto holds = tables_->hold_at(options_.stop_on_map ? MapStop::At::EveryMapping : MapStop::At::LinkersOnly, scope_, tree_.get());
+  if (!holds && options_.stop_on_map) return std::move(holds).error().context("--stop-on-map");
+  if (!holds) messages_.detail("libraries that are opened late are not waited for: " + holds.error().message());
+  if (scope_.pid > 0) watch_linker(scope_.pid, child_ ? child_->program_path() : fmt::format("/proc/{}/exe", scope_.pid));
+  return {};
+}
+
+void Session::watch_linker(std::int32_t pid, const std::string& program) {
+  if (const auto elf = symbols::open_cached(program)) tables_->watch_linker_of(pid, (*elf)->interpreter());
 }
 
 void Session::ask_for_table(std::span<const std::byte> record) {
@@ -299,24 +317,30 @@ Result<> Session::run_begin() {
 /// The processes of the command are known to the programs, which leave others alone; and what they execute is looked at, which is how a
 /// name comes to stand for the file that really runs.
 Result<> Session::start_following() {
-  const bool programs_ask = std::any_of(image_.maps.begin(), image_.maps.end(), [](const image::MapEntry& map) { return map.name == "trc_tree"; });
-  const bool wanted = child_ && !options_.dry_run && (programs_ask || attacher_.has_user_targets() || tables_ || interpreters_);
-  if (!wanted && !programs_ask) return {};
-  TRC_TRY(tree, ProcessTree::create());
-  tree_ = std::move(tree);
-  if (programs_ask) {
-    for (const ProcessTree::Named& map : tree_->maps()) engine_.provide_map(map.name, map.fd);
-  }
+  const bool wanted = child_ && !options_.dry_run && (programs_ask_tree() || attacher_.has_user_targets() || tables_ || interpreters_);
   if (wanted) {
     auto follow = Follow::start(child_->pid(), *tree_);
     if (follow) {
       follow_ = std::move(*follow);
-      if (programs_ask) attacher_.tree_is_known();
+      if (programs_ask_tree()) attacher_.tree_is_known();
       return {};
     }
     messages_.detail("cannot see what the command executes: " + follow.error().message());
   }
-  return tree_->open_to_all();   // the kernel keeps to the command's first process
+  return tree_ ? tree_->open_to_all() : Result<>();   // the kernel keeps to the command's first process
+}
+
+bool Session::programs_ask_tree() const {
+  return std::any_of(image_.maps.begin(), image_.maps.end(), [](const image::MapEntry& map) { return map.name == "trc_tree"; });
+}
+
+Result<> Session::make_process_tree() {
+  if (!child_ && !programs_ask_tree()) return {};
+  TRC_TRY(tree, ProcessTree::create());
+  tree_ = std::move(tree);
+  if (!programs_ask_tree()) return {};
+  for (const ProcessTree::Named& map : tree_->maps()) engine_.provide_map(map.name, map.fd);
+  return {};
 }
 
 /// "Attached N probes", once N is known: with targets that wait for an exec, when the first of them is there.
@@ -434,6 +458,7 @@ void Session::follow_exec(std::int32_t pid) {
       if (interpreters_) interpreters_->look_at_files(files);
       if (tables_) {
         for (const std::string& path : files) tables_->want_file(path, Urgency::Now);
+        watch_linker(pid, file->exe);
       }
       wait_for_tables();
     }

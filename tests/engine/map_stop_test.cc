@@ -102,7 +102,7 @@ class MapStopTest : public testing::Test {
 TEST_F(MapStopTest, AProcessGoesOnWhenItsFileIsThere) {
   auto maps = UnwindMaps::create().value();
   const Mapper mapper(path_);
-  auto stop = MapStop::start({.pid = mapper.pid}, maps->maps()[0].fd);
+  auto stop = MapStop::start({.pid = mapper.pid}, maps->maps()[0].fd, nullptr, MapStop::At::EveryMapping);
   ASSERT_TRUE(stop) << stop.error().message();
   mapper.map();
   ASSERT_TRUE(eventually([&] { return is_stopped(mapper.pid); }));
@@ -124,7 +124,7 @@ TEST_F(MapStopTest, AProcessGoesOnWhenItsFileIsThere) {
 TEST_F(MapStopTest, AProcessGoesOnWhenNobodyWillMakeItsTable) {
   auto maps = UnwindMaps::create().value();
   const Mapper mapper(path_);
-  auto stop = MapStop::start({.pid = mapper.pid}, maps->maps()[0].fd);
+  auto stop = MapStop::start({.pid = mapper.pid}, maps->maps()[0].fd, nullptr, MapStop::At::EveryMapping);
   ASSERT_TRUE(stop) << stop.error().message();
   mapper.map();
   ASSERT_TRUE(eventually([&] { return is_stopped(mapper.pid); }));
@@ -139,7 +139,7 @@ TEST_F(MapStopTest, AProcessGoesOnWhenTheTracerIsKilled) {
   const pid_t tracer = ::fork();
   if (tracer == 0) {
     auto maps = UnwindMaps::create();
-    auto stop = MapStop::start({.pid = mapper.pid}, (*maps)->maps()[0].fd);
+    auto stop = MapStop::start({.pid = mapper.pid}, (*maps)->maps()[0].fd, nullptr, MapStop::At::EveryMapping);
     if (stop) (void)!::write(ready[1], "x", 1);
     while (true) ::pause();
   }
@@ -155,7 +155,7 @@ TEST_F(MapStopTest, AProcessGoesOnWhenTheTracerIsKilled) {
 TEST_F(MapStopTest, OthersAreLeftAlone) {
   auto maps = UnwindMaps::create().value();
   const Mapper mapper(path_), other(path_);
-  auto stop = MapStop::start({.pid = mapper.pid}, maps->maps()[0].fd);
+  auto stop = MapStop::start({.pid = mapper.pid}, maps->maps()[0].fd, nullptr, MapStop::At::EveryMapping);
   ASSERT_TRUE(stop) << stop.error().message();
   other.map();
   EXPECT_EQ(other.wait(), 7);
@@ -170,7 +170,7 @@ TEST_F(MapStopTest, FilesThatHaveATableHoldNobody) {
   tables->want_file(path_, Urgency::Now);
   ASSERT_TRUE(tables->wait(20s));
   const Mapper mapper(path_);
-  auto stop = MapStop::start({.pid = mapper.pid}, files_of(*tables));
+  auto stop = MapStop::start({.pid = mapper.pid}, files_of(*tables), nullptr, MapStop::At::EveryMapping);
   ASSERT_TRUE(stop) << stop.error().message();
   mapper.map();
   EXPECT_EQ(mapper.wait(), 7);
@@ -223,7 +223,7 @@ TEST_F(MapStopTest, NoTableIsLateInAStormOfThreads) {
     if (::read(go[0], &byte, 1) != 1) ::_exit(101);
     ::_exit(storm(libraries, files));
   }
-  const auto stopping = tables->stop_on_map({.pid = child, .is_child = true});
+  const auto stopping = tables->hold_at(MapStop::At::EveryMapping, {.pid = child}, nullptr);
   ASSERT_TRUE(stopping) << stopping.error().message();
   (void)!::write(go[1], "x", 1);
   int status = 0;

@@ -1,5 +1,5 @@
 // storm LIBRARY FOLDER T N: T threads load N copies of a library that they make in FOLDER, as fast as they can, and call storm_hit() through
-// deep_call of each at once. Prints how many calls there were.
+// deep_call of each at once, close it and open it again. Its constructor has called storm_constructed() each time. Prints how many calls there were.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -18,6 +18,13 @@ __attribute__((noinline, noclone)) int storm_hit(int n) {
   return n;
 }
 
+static atomic_long constructed;
+__attribute__((noinline, noclone)) void storm_constructed(void) {
+  long n = 1;
+  __asm__ volatile("" : "+r"(n));   // the kernel puts no probe on a locked instruction
+  atomic_fetch_add(&constructed, n);
+}
+
 static void *run(void *unused) {
   (void)unused;
   for (long mine; (mine = atomic_fetch_add(&next_file, 1)) < files;) {
@@ -30,6 +37,9 @@ static void *run(void *unused) {
     if (!call) abort();
     call(storm_hit, (int)mine);
     atomic_fetch_add(&calls, 1);
+    dlclose(library);
+    library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library) abort();
   }
   return NULL;
 }
@@ -48,6 +58,6 @@ int main(int argc, char **argv) {
   for (long i = 0; i < threads; ++i)
     if (pthread_create(&ids[i], NULL, run, NULL)) return 1;
   for (long i = 0; i < threads; ++i) pthread_join(ids[i], NULL);
-  printf("calls %ld\n", (long)calls);
+  printf("calls %ld, constructed %ld\n", (long)calls, (long)constructed);
   return 0;
 }

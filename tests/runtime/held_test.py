@@ -105,9 +105,15 @@ class Held(unittest.TestCase):
                           " _, status = os.waitpid(pid, os.WUNTRACED)\n if not os.WIFSTOPPED(status): break\n os.kill(os.getpid(), signal.SIGSTOP)\n")
         self.held_go_on(f"uprobe:{PROGRAMS}/work:* {{ @ = count(); }}", f"{sys.executable} {parent}", least=2)
 
+    def loads_libraries(self):
+        """Behind a shell: the command's first process ends with trc."""
+        return f"sh -c '{PROGRAMS}/storm {PROGRAMS}/libtrcdeep.so {self.folder()} 4 1000000; :'"
+
     def test_mapped(self):
-        self.held_go_on(f"uprobe:{PROGRAMS}/storm:storm_hit {{ @[ustack] = count(); }}",
-                        f"{PROGRAMS}/storm {PROGRAMS}/libtrcdeep.so {self.folder()} 4 1000000", "--stop-on-map")
+        self.held_go_on(f"uprobe:{PROGRAMS}/storm:storm_hit {{ @[ustack] = count(); }}", self.loads_libraries(), "--stop-on-map")
+
+    def test_opened(self):
+        self.held_go_on(f"uprobe:{PROGRAMS}/storm:storm_hit {{ @[ustack] = count(); }}", self.loads_libraries())
 
     def test_killed_at_any_moment(self):
         for _ in range(20):

@@ -11,6 +11,8 @@
 #include "kernel/bpf_link.h"
 #include "kernel/btf.h"
 #include "runtime/proc.h"
+#include "runtime/reaper.h"
+#include "runtime/unwind/linker_hook.h"
 
 extern const char trc_map_stop_object[];
 extern const char trc_map_stop_object_end[];
@@ -20,7 +22,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kNotStoppedOffset = 8;              // of `not_stopped` in .bss
+constexpr std::size_t kNotStoppedOffset = 8, kOverOffset = 16;   // of `not_stopped` and `over` in .bss
 constexpr std::uint64_t kFirstPidNamespace = 0xEFFFFFFC;  // its inode number is fixed in the kernel
 // The threads of a stopped process stop within microseconds, but one that is inside a long system call stops at its end.
 constexpr std::chrono::milliseconds kSettleTime{200};
@@ -65,18 +67,21 @@ bool has_settled(std::int32_t pid) {
 
 }  // namespace
 
-Result<std::unique_ptr<MapStop>> MapStop::start(const probes::Scope& scope, int files) {
+Result<std::unique_ptr<MapStop>> MapStop::start(const probes::Scope& scope, int files, const ProcessTree* tree, At at) {
   auto stop = std::unique_ptr<MapStop>(new MapStop());
-  TRC_CHECK(stop->set_up(scope, files));
+  TRC_CHECK(stop->set_up(scope, files, tree, at));
   return stop;
 }
 
-Result<> MapStop::set_up(const probes::Scope& scope, int files) {
+Result<> MapStop::set_up(const probes::Scope& scope, int files, const ProcessTree* tree, At at) {
   is_tree_ = scope.is_child;
+  only_process_ = scope.is_child ? -1 : scope.pid;
   TRC_TRY(settings, make_settings(scope));
   TRC_TRY(object, kernel::BpfObject::open({trc_map_stop_object, static_cast<std::size_t>(trc_map_stop_object_end - trc_map_stop_object)}, "trc_map_stop"));
   object_ = std::move(object);
   for (const char* program : {"learn", "mapped", "executed"}) TRC_CHECK(object_->set_type(program, kernel::ProgramType::RawTracepoint));
+  TRC_CHECK(object_->set_type("linked", kernel::ProgramType::Kprobe));
+  if (tree != nullptr) TRC_CHECK(object_->use_map("trc_tree_members", tree->members()));
   TRC_CHECK(object_->set_data(".rodata", 0, as_bytes(settings)));
   TRC_CHECK(object_->use_map("trc_uw_files", files));
   if (auto loaded = object_->load(); !loaded) return loaded;
@@ -89,19 +94,41 @@ Result<> MapStop::set_up(const probes::Scope& scope, int files) {
   ring_fd_ = ring_fd;
   TRC_TRY(held, HeldProcesses::watch(held_fd));
   held_ = std::move(held);
-  TRC_TRY(mapped, object_->program("mapped"));
-  TRC_TRY(mapped_link, kernel::attach_raw_tracepoint(mapped, "sys_exit", std::nullopt));
-  mapped_ = std::move(mapped_link);
-  if (scope.is_child) return {};   // Follow holds what the command executes
-  TRC_TRY(executed, object_->program("executed"));
-  TRC_TRY(executed_link, kernel::attach_raw_tracepoint(executed, "sched_process_exec", std::nullopt));
-  executed_ = std::move(executed_link);
+  if (at == At::EveryMapping) TRC_CHECK(attach("mapped", "sys_exit"));
+  // What the command executes, Follow holds.
+  if (at == At::EveryMapping && !scope.is_child) TRC_CHECK(attach("executed", "sched_process_exec"));
   return {};
 }
 
+Result<> MapStop::attach(const char* name, const char* event) {
+  TRC_TRY(program, object_->program(name));
+  TRC_TRY(link, kernel::attach_raw_tracepoint(program, event, std::nullopt));
+  links_.push_back(std::move(link));
+  return {};
+}
+
+Result<bool> MapStop::watch_linker(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0 || !known_linkers_.emplace(info.st_dev, info.st_ino).second) return false;
+  TRC_TRY(file, symbols::ElfReader::open(path));
+  const auto hook = find_linker_hook(file);
+  if (!hook) return false;
+  TRC_TRY(program, object_->program("linked"));
+  const std::uint64_t cookie = static_cast<std::uint64_t>(hook->to_list) << 1 | (hook->is_pointer ? 1U : 0U);
+  TRC_TRY(link, kernel::attach_uprobe_event(program, {.path = path, .offset = hook->offset, .pid = only_process_}, cookie));
+  linkers_.push_back(std::move(link.link));
+  linkers_.push_back(std::move(link.event));
+  return true;
+}
+
 MapStop::~MapStop() {
-  mapped_.reset();
-  executed_.reset();
+  links_.clear();
+  // These take the kernel long to close, so the programs are told first.
+  const std::uint64_t yes = 1;
+  (void)object_->write_data(".bss", kOverOffset, as_bytes(yes));
+  std::vector<int> slow;
+  for (const Fd& fd : linkers_) slow.push_back(fd.get());
+  if (!slow.empty()) leave_to_reaper(slow);
   held_.reset();
 }
 

@@ -1,11 +1,15 @@
-// Holds processes that map a file without unwind table (--stop-on-map): a BPF program stops them (SIGSTOP) at the end of the system call,
-// whoever makes the tables lets them go on. One thread at a time.
+// Holds processes that map a file without unwind table: a BPF program stops them (SIGSTOP) where their dynamic linker has mapped libraries,
+// or at the end of any system call that maps (--stop-on-map); whoever makes the tables lets them go on. One thread at a time.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/owned.h"
 #include "base/result.h"
@@ -14,17 +18,23 @@
 #include "probes/provider.h"
 #include "runtime/ancestors.h"
 #include "runtime/held_processes.h"
+#include "runtime/process_tree.h"
 #include "runtime/unwind/map_stop_abi.h"
 
 namespace trc::runtime {
 
 class MapStop {
  public:
+  enum class At : std::uint8_t { LinkersOnly, EveryMapping };
   /// From now on processes in scope are stopped: the tree of the command, the process of -p, or all but trc itself. `files`: the map of
-  /// the files that have tables, borrowed until this returns.
-  static Result<std::unique_ptr<MapStop>> start(const probes::Scope& scope, int files);
+  /// the files that have tables; `tree`: the processes of the command, if there is one. Both are borrowed until this returns.
+  static Result<std::unique_ptr<MapStop>> start(const probes::Scope& scope, int files, const ProcessTree* tree, At at);
   /// No more are stopped, and all go on.
   ~MapStop();
+
+  /// Processes with this dynamic linker (an open file) are stopped when it has mapped libraries; once for each file. False: it is none.
+  /// For another thread than that of the rest.
+  Result<bool> watch_linker(const std::string& path);
 
   int event_fd() const { return ring_fd_; }
   using Want = std::function<void(const trc_map_stop_record&)>;
@@ -40,12 +50,16 @@ class MapStop {
 
  private:
   MapStop() = default;
-  Result<> set_up(const probes::Scope& scope, int files);
+  Result<> attach(const char* name, const char* event);
+  Result<> set_up(const probes::Scope& scope, int files, const ProcessTree* tree, At at);
 
   std::unique_ptr<kernel::BpfObject> object_;
   std::unique_ptr<kernel::RingBuffer> ring_;
   std::unique_ptr<HeldProcesses> held_;
-  Fd mapped_, executed_;                        ///< links
+  std::vector<Fd> links_;
+  std::vector<Fd> linkers_;                     ///< events of dynamic linkers and their links
+  std::set<std::pair<std::uint64_t, std::uint64_t>> known_linkers_;   ///< device and inode
+  std::int32_t only_process_ = -1;              ///< of -p
   int ring_fd_ = -1;
   std::map<std::int32_t, std::size_t> open_;    ///< files without table, by process
   bool is_tree_ = false;                        ///< those that are held descend from us

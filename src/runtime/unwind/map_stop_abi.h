@@ -9,8 +9,6 @@
 enum trc_map_stop_member {
 #define TRC_MAP_STOP_MEMBER(symbol, member) TRC_AT_##symbol,
 #define TRC_MAP_STOP_MEMBERS                                          \
-  TRC_MAP_STOP_MEMBER(task_parent, "task_struct.real_parent")         \
-  TRC_MAP_STOP_MEMBER(task_tgid, "task_struct.tgid")                  \
   TRC_MAP_STOP_MEMBER(vma_start, "vm_area_struct.vm_start")           \
   TRC_MAP_STOP_MEMBER(vma_end, "vm_area_struct.vm_end")               \
   TRC_MAP_STOP_MEMBER(vma_file, "vm_area_struct.vm_file")             \

@@ -105,16 +105,25 @@ bool UnwindTables::watch(const probes::Scope& scope, const std::vector<std::uint
   return true;
 }
 
-Result<> UnwindTables::stop_on_map(const probes::Scope& scope) {
+Result<> UnwindTables::hold_at(MapStop::At at, const probes::Scope& scope, const ProcessTree* tree) {
   const auto maps = maps_->maps();
   const auto files = std::find_if(maps.begin(), maps.end(), [](const UnwindMaps::Named& map) { return std::string_view(map.name) == "trc_uw_files"; });
-  TRC_TRY(map_stop, MapStop::start(scope, files->fd));
+  TRC_TRY(map_stop, MapStop::start(scope, files->fd, tree, at));
   {
     const std::lock_guard lock(mutex_);
     map_stop_ = std::move(map_stop);
   }
   wake();
   return {};
+}
+
+void UnwindTables::watch_linker_of(std::int32_t pid, const std::string& interpreter) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!map_stop_ || interpreter.empty()) return;
+  }
+  // A failure means no more than that stacks in what it loads may be cut off, and those are counted.
+  (void)map_stop_->watch_linker(fmt::format("/proc/{}/root{}", pid, interpreter));
 }
 
 bool UnwindTables::wait(std::chrono::milliseconds most) {

@@ -52,8 +52,10 @@ class UnwindTables {
   /// From now on files that processes map are wanted as they do so. False: the kernel does not tell.
   bool watch(const probes::Scope& scope, const std::vector<std::uint32_t>& cpus);
 
-  /// From now on a process that maps a file without table is held until there is one.
-  Result<> stop_on_map(const probes::Scope& scope);
+  /// From now on a process that maps a file without table is held until there is one; see MapStop::start().
+  Result<> hold_at(MapStop::At at, const probes::Scope& scope, const ProcessTree* tree);
+  /// After hold_at(): also at this dynamic linker. `interpreter`: its path, as the process has it. What cannot be watched is not.
+  void watch_linker_of(std::int32_t pid, const std::string& interpreter);
 
   /// Called (by a thread of this object) before a held process goes on: for whoever else wants to look at it while it is there.
   void set_before_resume(std::function<void()> look);
