@@ -332,7 +332,13 @@ std::vector<std::uint32_t> Btf::offsets_of(std::string_view name) const {
   const std::uint32_t start = base_ ? base_->strings_end() : 0;
   const std::string_view strings = bytes_.substr(strings_, strings_size_);
   const std::string wanted = std::string(name) + '\0';
-  for (std::size_t at = 0; (at = strings.find(wanted, at)) != std::string_view::npos; ++at) offsets.push_back(start + static_cast<std::uint32_t>(at));
+  for (std::size_t from = 0; from < strings.size();) {   // memmem: far faster here than string_view::find
+    const void* place = ::memmem(strings.data() + from, strings.size() - from, wanted.data(), wanted.size());
+    if (place == nullptr) break;
+    const auto at = static_cast<std::size_t>(static_cast<const char*>(place) - strings.data());
+    offsets.push_back(start + static_cast<std::uint32_t>(at));
+    from = at + 1;
+  }
   return offsets;
 }
 

@@ -136,11 +136,14 @@ class Converter {
 Type btf_type(const BtfSource& source, std::uint32_t id) { return id == 0 ? lang::make_void() : Converter(source).convert(id, 0); }
 
 bool place_bit_field(lang::Field& field, std::uint64_t bit_offset, std::uint32_t bit_size, std::uint64_t structure_size) {
-  for (const bool is_aligned : {true, false}) {
+  // At a multiple of its size; where the field begins; at the end of the structure. One that is smaller than the unit is read beyond its end.
+  for (const int attempt : {0, 1, 2, 3}) {
     for (const std::uint32_t unit : {1u, 2u, 4u, 8u}) {
-      const std::uint64_t start = is_aligned ? bit_offset / 8 / unit * unit : bit_offset / 8;
+      const std::uint64_t first = bit_offset / 8;
+      const std::uint64_t last = structure_size > unit ? structure_size - unit : 0;
+      const std::uint64_t start = attempt == 0 ? first / unit * unit : attempt == 1 ? first : std::min(first, last);
       const std::uint64_t bit = bit_offset - start * 8;
-      if (bit + bit_size > std::uint64_t{unit} * 8 || start + unit > structure_size) continue;
+      if (bit + bit_size > std::uint64_t{unit} * 8 || (attempt < 3 && start + unit > structure_size)) continue;
       field.offset = static_cast<std::uint32_t>(start);
       field.bit_offset = static_cast<std::uint8_t>(bit);
       field.bit_size = static_cast<std::uint8_t>(bit_size);

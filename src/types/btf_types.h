@@ -37,8 +37,8 @@ lang::Type btf_type(const BtfSource& source, std::uint32_t id);
 /// The members of a structure or union as they are declared: those of anonymous members stay inside a member without a name.
 std::vector<lang::Field> btf_members(const BtfSource& source, std::uint32_t id);
 
-/// Places a bit field: the smallest unit of 1, 2, 4 or 8 bytes inside a structure of `structure_size` bytes that holds it. The type is that of the
-/// declaration and gets the size of the unit. False when no unit holds it.
+/// Places a bit field: the smallest unit of 1, 2, 4 or 8 bytes that holds it, inside a structure of `structure_size` bytes unless that is too small.
+/// The type is that of the declaration and gets the size of the unit. False when no unit holds it.
 bool place_bit_field(lang::Field& field, std::uint64_t bit_offset, std::uint32_t bit_size, std::uint64_t structure_size);
 
 }  // namespace trc::types

@@ -310,6 +310,7 @@ void CPreprocessor::directive(std::string_view text, const CText& whole, std::si
   std::vector<CToken> tokens = tokenize(text, whole.span, begin, end);
   if (tokens.empty()) return;
   const Span span{whole.span.file, tokens.front().span.begin, tokens.back().span.end};
+  if (tokens.front().kind == CToken::Kind::Number) return;   // a line marker of a preprocessor
   const std::string word = tokens.front().text;
   const std::vector<CToken> rest(tokens.begin() + 1, tokens.end());
   auto opens = [&](bool truth) { conditions_.push_back({truth, truth, false, span}); };
@@ -340,16 +341,16 @@ void CPreprocessor::directive(std::string_view text, const CText& whole, std::si
   if (word == "undef") {
     if (!rest.empty()) macros_.erase(rest.front().text);
   } else if (word == "include") {
-    includes_.push_back({"#" + std::string(text.substr(begin, end - begin)), span});
+    include_(span);
   } else if (word == "error") {
     diags_.report(Diag::InvalidConfig, span, "#" + std::string(trim(text.substr(begin, end - begin))));
-  } else if (word != "pragma" && word != "warning" && word != "line") {
+  } else if (word != "pragma" && word != "warning" && word != "line" && word != "ident") {
     diags_.report(Diag::SyntaxError, span, fmt::format("syntax: unknown directive #{}", word))
         .with_hint("there are #include, #define, #undef, #if, #ifdef, #ifndef, #elif, #else, #endif, #error, #pragma");
   }
 }
 
-std::vector<CToken> CPreprocessor::read(const CText& whole) {
+std::vector<CToken> CPreprocessor::read(const CText& whole, bool is_expanded) {
   const std::string_view text = whole.text;
   std::vector<CToken> tokens;
   std::size_t begin = 0;   // of the part that has no directive
@@ -386,7 +387,7 @@ std::vector<CToken> CPreprocessor::read(const CText& whole) {
     ++at;
   }
   take(text.size());
-  return expanded(tokens);
+  return is_expanded ? tokens : expanded(tokens);
 }
 
 void CPreprocessor::finish() {

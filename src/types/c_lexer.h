@@ -45,12 +45,12 @@ struct CWords {
 
 class CPreprocessor {
  public:
-  /// `is_predefined`: macros that are 1 without a #define.
-  CPreprocessor(std::function<bool(std::string_view)> is_predefined, CWords words, Diagnostics& diags)
-      : is_predefined_(std::move(is_predefined)), words_(std::move(words)), diags_(diags) {}
+  /// `is_predefined`: macros that are 1 without a #define. `include`: called for each #include that counts, with its place.
+  CPreprocessor(std::function<bool(std::string_view)> is_predefined, CWords words, std::function<void(Span)> include, Diagnostics& diags)
+      : is_predefined_(std::move(is_predefined)), words_(std::move(words)), include_(std::move(include)), diags_(diags) {}
 
-  /// The tokens of one text that are left when directives have been obeyed.
-  std::vector<CToken> read(const CText& text);
+  /// The tokens of one text that are left when directives have been obeyed. `is_expanded`: a preprocessor has replaced its macros already.
+  std::vector<CToken> read(const CText& text, bool is_expanded = false);
   /// Reports what is still open at the end.
   void finish();
 
@@ -58,9 +58,6 @@ class CPreprocessor {
   std::vector<CToken> expanded(std::span<const CToken> tokens) const;
   /// Evaluates an integer constant expression from `at` on and moves it behind. Nothing (and no report) when it is none.
   std::optional<CValue> evaluate(std::span<const CToken> tokens, std::size_t& at) const;
-
-  struct Include { std::string line; Span span; };
-  const std::vector<Include>& includes() const { return includes_; }
 
  private:
   struct Condition { bool active, was_taken, seen_else; Span span; };
@@ -75,10 +72,10 @@ class CPreprocessor {
 
   std::function<bool(std::string_view)> is_predefined_;
   CWords words_;
+  std::function<void(Span)> include_;
   Diagnostics& diags_;
   std::map<std::string, CMacro, std::less<>> macros_;
   std::vector<Condition> conditions_;
-  std::vector<Include> includes_;
 };
 
 }  // namespace trc::types

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "types/c_headers.h"
 #include "types/c_lexer.h"
 #include "types/library.h"
 
@@ -25,9 +26,11 @@ constexpr unsigned kMaxNesting = 32;           // of definitions and declarators
 constexpr std::uint32_t kMaxSize = 1 << 20;    // bytes of one type
 constexpr unsigned kBitsOfByte = 8;
 
-constexpr std::array<std::string_view, 22> kQualifiers = {
+constexpr std::array<std::string_view, 23> kQualifiers = {
     "const", "volatile", "restrict", "__restrict", "__restrict__", "static", "extern", "register", "inline", "__inline", "_Atomic",
-    "__user", "__percpu", "__rcu", "__iomem", "__force", "__bitwise", "__extension__", "__const", "__volatile__", "__inline__", "auto"};
+    "__user", "__percpu", "__rcu", "__iomem", "__force", "__bitwise", "__extension__", "_Noreturn", "__const", "__volatile__", "__inline__", "auto"};
+
+constexpr std::array<std::string_view, 2> kHaveBtf = {"BPFTRACE_HAVE_BTF", "TRC_HAVE_BTF"};
 
 bool is_qualifier(const CToken& token) {
   return token.kind == CToken::Kind::Word && std::find(kQualifiers.begin(), kQualifiers.end(), token.text) != kQualifiers.end();
@@ -58,27 +61,93 @@ struct Declared {
 
 class CReader {
  public:
-  CReader(Library& library, Diagnostics& diags)
-      : library_(library), diags_(diags), preprocessor_([&library](std::string_view name) {
-          return (name == "BPFTRACE_HAVE_BTF" || name == "TRC_HAVE_BTF") && library.why_no_kernel_types().empty();
-        }, words(), diags) {}
+  CReader(std::span<const CText> texts, const HeaderOptions& options, Library& library, Diagnostics& diags)
+      : texts_(texts), options_(options), library_(library), diags_(&diags), preprocessor_([&library](std::string_view name) {
+          const bool says_btf = std::find(kHaveBtf.begin(), kHaveBtf.end(), name) != kHaveBtf.end();
+          return says_btf && library.why_no_kernel_types().empty();
+        }, words(), [this](Span span) { include(span); }, diags) {}
 
-  void read(std::span<const CText> texts) {
-    for (const CText& text : texts) {
-      tokens_ = preprocessor_.read(text);
-      at_ = 0;
-      try {
-        while (at_ < tokens_.size()) declaration();
-      } catch (const Failed&) {
-      }
+  void read() {
+    if (!options_.files.empty()) include({});
+    for (text_ = 0; text_ < texts_.size() && !has_failed_; ++text_) {
+      // A header's declarations come before what stands behind it in the same text.
+      std::vector<CToken> tokens = preprocessor_.read(texts_[text_]);
+      if (!has_failed_) declarations(std::move(tokens));
     }
-    preprocessor_.finish();
-    for (const auto& include : preprocessor_.includes()) {
-      diags_.report(Diag::NotSupportedYet, include.span, "#include is not supported yet").with_hint("kernel types are known without headers; other types can be defined in the script");
-    }
+    if (!has_failed_) preprocessor_.finish();
+    texts_ = {};   // macros are looked at later, when the texts may be gone
   }
 
  private:
+  // ---- headers ----
+  /// What an #include stands for. The first one asks the compiler for all.
+  void include(Span span) {
+    if (in_headers_ || has_failed_) return;
+    if (!headers_) {
+      std::vector<std::string> defined;
+      if (library_.why_no_kernel_types().empty()) defined.assign(kHaveBtf.begin(), kHaveBtf.end());
+      headers_ = read_headers(texts_, options_, defined);
+      if (headers_->error) return report(*headers_->error, span);
+      read_header(0);
+    }
+    if (span.end != 0) read_header(text_ + 1);
+  }
+
+  void report(const HeaderError& error, Span span) {
+    has_failed_ = true;   // what follows would only complain about what is missing
+    if (error.text >= 1 && error.text <= texts_.size()) span = texts_[error.text - 1].span;
+    std::string hint = error.hint;
+    if (hint.empty() && library_.why_no_kernel_types().empty()) {
+      hint = "the kernel's types are known without headers: leave the line out, or put it into #ifndef BPFTRACE_HAVE_BTF";
+    }
+    diags_->report(Diag::NoMatch, span, error.message).with_hint(std::move(hint));
+  }
+
+  void read_header(std::size_t number) {
+    const auto part = headers_->texts.find(number);
+    if (part == headers_->texts.end()) return;
+    Diagnostics thrown_away;   // headers have much that is of no use here: functions, variables, types of the compiler's own
+    Diagnostics* const own = std::exchange(diags_, &thrown_away);
+    in_headers_ = true;
+    declarations(preprocessor_.read({part->second, Span{}}, true));
+    in_headers_ = false;
+    diags_ = own;
+    headers_->texts.erase(part);
+  }
+
+  void declarations(std::vector<CToken> tokens) {
+    tokens_ = std::move(tokens);
+    at_ = 0;
+    while (at_ < tokens_.size()) {
+      const std::size_t start = at_;
+      try {
+        declaration();
+      } catch (const Failed&) {
+        if (!in_headers_) return;
+        skip_declaration(start);
+      }
+    }
+  }
+
+  /// Behind the ';' of the declaration at `start`, or the body of the function.
+  void skip_declaration(std::size_t start) {
+    unsigned depth = 0;
+    bool is_body = false;
+    depth_ = 0;
+    for (at_ = start; at_ < tokens_.size(); ++at_) {
+      const CToken& token = tokens_[at_];
+      if (token.is("(") || token.is("[")) ++depth;
+      if ((token.is(")") || token.is("]")) && depth > 0) --depth;
+      if (token.is("{")) {
+        if (depth == 0) is_body = at_ > start && tokens_[at_ - 1].is(")");
+        ++depth;
+      }
+      if (token.is("}") && depth > 0 && --depth == 0 && is_body) break;
+      if (token.is(";") && depth == 0) break;
+    }
+    at_ = std::min(at_ + 1, tokens_.size());
+  }
+
   // ---- tokens ----
   const CToken& peek(std::size_t ahead = 0) const {
     static const CToken kEnd;
@@ -91,7 +160,7 @@ class CReader {
   }
   Span here() const { return at_ < tokens_.size() ? tokens_[at_].span : tokens_.empty() ? Span{} : tokens_.back().span; }
   [[noreturn]] void fail(Diag code, Span span, std::string message, std::string hint = "") {
-    diags_.report(code, span, std::move(message)).with_hint(std::move(hint));
+    diags_->report(code, span, std::move(message)).with_hint(std::move(hint));
     throw Failed{};
   }
   void expect(std::string_view text) {
@@ -188,6 +257,10 @@ class CReader {
       const Declarator declared = declarator(base, 0);
       attributes();
       if (declared.name.empty()) fail(Diag::SyntaxError, declared.span, "syntax: expected a name in this C definition");
+      if (!is_typedef && in_headers_) {
+        if (!peek().is(";") && !peek().is(",")) throw Failed{};   // a body, a value
+        continue;
+      }
       if (!is_typedef) fail(Diag::SyntaxError, declared.span, "syntax: a C definition defines types, not variables or functions");
       Type type = declared.type;
       // A nameless structure or enumeration goes by the name that it gets here.
@@ -231,6 +304,8 @@ class CReader {
         type = lang::make_void(), ++at_;
       } else if (token.is("_Bool") || token.is("bool")) {
         type = lang::make_bool(), ++at_;
+      } else if (token.is("__builtin_va_list")) {
+        type = lang::make_pointer(lang::make_void(), AddressSpace::None), ++at_;
       } else if (token.is("__int128")) {
         type = lang::make_array(lang::make_uint64(), 2), ++at_;
         type->align = 16;
@@ -406,6 +481,7 @@ class CReader {
       if (is_union) bit = 0;
       if (member.bits && *member.bits == 0) {   // ends the unit
         bit = round_up(bit, std::uint64_t{type.size} * kBitsOfByte);
+        size = std::max(size, bit / kBitsOfByte);
         continue;
       }
       if (member.bits) {
@@ -481,7 +557,19 @@ class CReader {
   // ---- macros ----
  public:
   /// A macro as a constant: an integer expression or a text. Nothing for others, which are used in definitions only.
-  std::optional<Constant> macro(std::string_view name) const {
+  std::optional<Constant> macro(std::string_view name) {
+    if (is_evaluating_) return std::nullopt;   // a body has no macros left but those that contain themselves
+    is_evaluating_ = true;
+    Diagnostics thrown_away;   // what is wrong in it is no mistake before it is used, and then it is no constant
+    Diagnostics* const own = std::exchange(diags_, &thrown_away);
+    auto constant = constant_of(name);
+    diags_ = own;
+    is_evaluating_ = false;
+    return constant;
+  }
+
+ private:
+  std::optional<Constant> constant_of(std::string_view name) const {
     const auto macro = preprocessor_.macros().find(name);
     if (macro == preprocessor_.macros().end() || macro->second.is_function || macro->second.body.empty()) return std::nullopt;
     const std::vector<CToken> body = preprocessor_.expanded(macro->second.body);
@@ -499,10 +587,16 @@ class CReader {
     return constant;
   }
 
- private:
+  std::span<const CText> texts_;
+  const HeaderOptions options_;
   Library& library_;
-  Diagnostics& diags_;
+  Diagnostics* diags_;
   CPreprocessor preprocessor_;
+  std::optional<Headers> headers_;
+  std::size_t text_ = 0;        // which one is being read
+  bool in_headers_ = false;
+  bool is_evaluating_ = false;
+  bool has_failed_ = false;     // headers are missing
   std::vector<CToken> tokens_;
   std::size_t at_ = 0;
   unsigned depth_ = 0;
@@ -510,10 +604,10 @@ class CReader {
 
 }  // namespace
 
-void read_c_section(std::span<const CText> texts, Library& library, Diagnostics& diags) {
-  if (texts.empty()) return;
-  const auto reader = std::make_shared<CReader>(library, diags);
-  reader->read(texts);
+void read_c_section(std::span<const CText> texts, const HeaderOptions& options, Library& library, Diagnostics& diags) {
+  if (texts.empty() && options.files.empty()) return;
+  const auto reader = std::make_shared<CReader>(texts, options, library, diags);
+  reader->read();
   // Macros are looked at when they are used: headers define thousands.
   library.define_macros([reader](std::string_view name) { return reader->macro(name); });
 }

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "source/diagnostics.h"
 #include "source/source_file.h"
@@ -18,7 +20,14 @@ struct CText {
   Span span;
 };
 
-/// Adds what is defined to `library`. Mistakes go to `diags`, at their place; what they concern is left out.
-void read_c_section(std::span<const CText> texts, Library& library, Diagnostics& diags);
+/// Where headers are looked for, and those that are read before the script.
+struct HeaderOptions {
+  std::vector<std::string> folders;   ///< -I
+  std::vector<std::string> files;     ///< --include
+};
+
+/// Adds what is defined to `library`. Mistakes go to `diags`, at their place; what they concern is left out. Headers that are included are read with
+/// the help of an installed compiler, when the script gets there.
+void read_c_section(std::span<const CText> texts, const HeaderOptions& options, Library& library, Diagnostics& diags);
 
 }  // namespace trc::types

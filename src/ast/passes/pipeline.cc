@@ -6,10 +6,10 @@
 namespace trc::ast {
 namespace {
 
-void define_c_types(const Program& program, types::Library& types, Diagnostics& diags) {
+void define_c_types(const Program& program, const AnalyseOptions& options, types::Library& types, Diagnostics& diags) {
   std::vector<types::CText> texts;
   for (const CDefinition* definition : program.c_definitions) texts.push_back({definition->text, definition->span});
-  types::read_c_section(texts, types, diags);
+  types::read_c_section(texts, options.headers, types, diags);
 }
 
 }  // namespace
@@ -23,7 +23,7 @@ std::optional<Analysis> run_passes(const Program& program, const std::vector<con
   check_flow(program, diags);
   const ProbePlan plan = expand_probes(program, names, settings, world.probe_types, world.facts, options.scope, diags);
   types::Library types(world.facts);
-  define_c_types(program, types, diags);
+  define_c_types(program, options, types, diags);
   typed::TypedProgram typed = lower_bodies({names, plan, settings, catalogue, options, types}, diags);
   if (!diags.ok()) return std::nullopt;
   typed.files = files;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "types/c_headers.h"
 #include "types/library.h"
 #include "unit/types/type_facts.h"
 
@@ -36,7 +37,7 @@ class CSection : public ::testing::Test {
       }
     }
     add(text_.size());
-    read_c_section(texts, library, diags);
+    read_c_section(texts, {}, library, diags);
   }
   std::string messages() const {
     std::string all;
@@ -96,6 +97,16 @@ TEST_F(CSection, BitFields) {
   EXPECT_EQ(layout("struct p"), "a@0:1.0+3 b@0:8.3+30 c@5:1 =6/1");
   EXPECT_TRUE(type_of("struct s", "a").is_signed);
   EXPECT_FALSE(type_of("struct s", "b").is_signed);
+}
+
+TEST_F(CSection, BitFieldsAtTheEnd) {
+  // As gcc lays them out: ":0" makes room at the end too.
+  read("struct a { unsigned b:22; short :0; } __attribute__((packed));\n"
+       "struct c { long d; char e; unsigned long f:35; } __attribute__((packed));\n"
+       "struct g { char h; int :0; };");
+  EXPECT_EQ(layout("struct a"), "b@0:4.0+22 =4/1");
+  EXPECT_EQ(layout("struct c"), "d@0:8 e@8:1 f@6:8.24+35 =14/1");
+  EXPECT_EQ(layout("struct g"), "h@0:1 =4/1");
 }
 
 TEST_F(CSection, UnionsAndNamelessMembers) {
@@ -164,6 +175,26 @@ TEST_F(CSection, Conditions) {
   EXPECT_EQ(number("BTF"), 1);
   EXPECT_EQ(number("C"), 2);
   EXPECT_EQ(layout("struct s"), "a@0:4 c@4:4 =8/4");
+}
+
+TEST(Headers, PartsOfAPreprocessorsOutput) {
+  const auto parts = split_preprocessed(
+      "# 1 \"<built-in>\" 1\n#define __x86_64__ 1\n# 1 \"trc-script\" 1\nint own;\n# 2 \"trc-script\"\n# 1 \"/usr/include/a.h\" 1 3\nint a;\n"
+      "# 1 \"/usr/include/b.h\" 1\nint b;\n# 9 \"trc-script\" 2\nint c;\n# 3 \"x.h\"\nint d;");
+  ASSERT_EQ(parts.size(), 3u);
+  EXPECT_EQ(parts.at(0), "#define __x86_64__ 1\n");
+  EXPECT_EQ(parts.at(2), "int a;\nint b;\n");
+  EXPECT_EQ(parts.at(9), "int d;\n");
+}
+
+TEST(Headers, TheCompilersOwnWords) {
+  const HeaderError missing = first_error("trc-script:3:10: fatal error: 'no/such.h' file not found\n    3 | #include <no/such.h>\n");
+  EXPECT_EQ(missing.text, 3u);
+  EXPECT_EQ(missing.message, "'no/such.h' file not found");
+  const HeaderError inside = first_error("In file included from trc-script:2:\n/usr/include/a.h:7:2: error: \"not for you\"\n");
+  EXPECT_EQ(inside.text, 2u);
+  EXPECT_EQ(inside.message, "/usr/include/a.h: \"not for you\"");
+  EXPECT_EQ(first_error("it went wrong\nsomehow").message, "it went wrong");
 }
 
 struct Mistake { const char* text; const char* message; };

@@ -67,7 +67,13 @@ TEST(PlaceBitField, UnitsStayInsideTheStructure) {
   EXPECT_TRUE(place_bit_field(field, 70, 20, 12));  // in the last 4 bytes
   EXPECT_EQ(field.offset, 8u);
   EXPECT_EQ(field.bit_offset, 6);
-  EXPECT_FALSE(place_bit_field(field, 4, 17, 3));   // a unit of 4 bytes would reach out of it
+  EXPECT_TRUE(place_bit_field(field, 72, 35, 14));  // the last 8 bytes hold it
+  EXPECT_EQ(field.offset, 6u);
+  EXPECT_EQ(field.bit_offset, 24);
+  EXPECT_TRUE(place_bit_field(field, 4, 17, 3));    // smaller than its unit
+  EXPECT_EQ(field.offset, 0u);
+  EXPECT_EQ(field.type.size, 4u);
+  EXPECT_FALSE(place_bit_field(field, 5, 60, 9));   // 64 bits of it lie in 9 bytes
 }
 
 TEST_F(LibraryTest, EnumeratorsAndTheirNames) {

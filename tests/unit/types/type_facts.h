@@ -50,13 +50,13 @@ inline BtfBuilder task_btf() {
       .integer("unsigned char", 1)                                                         // 4
       .array(4, 4)                                                                         // 5
       .type("", BTF_KIND_PTR, 0, 18, 0)                                                    // 6
-      .structure("", BTF_KIND_STRUCT, {{"b", 1, 0}, {"c", 1, 32}})                         // 7
-      .structure("", BTF_KIND_UNION, {{"a", 1, 0}, {"", 7, 0}})                            // 8
+      .structure("", BTF_KIND_STRUCT, {{"b", 1, 0}, {"c", 1, 32}}, false, 8)                         // 7
+      .structure("", BTF_KIND_UNION, {{"a", 1, 0}, {"", 7, 0}}, false, 8)                            // 8
       .integer("unsigned int", 4)                                                          // 9
       .enumeration("colour", {{"RED", 0}, {"BLUE", 7}})                                    // 10
       .type("hidden", BTF_KIND_FWD, 0, 0, 0)                                               // 11
       .type("", BTF_KIND_PTR, 0, 11, 0)                                                    // 12
-      .structure("pair", BTF_KIND_STRUCT, {{"x", 1, 0}, {"y", 1, 32}})                     // 13
+      .structure("pair", BTF_KIND_STRUCT, {{"x", 1, 0}, {"y", 1, 32}}, false, 8)                     // 13
       .array(13, 2)                                                                        // 14
       .type("float", BTF_KIND_FLOAT, 0, 4, 0)                                              // 15
       .type("user", BTF_KIND_TYPE_TAG, 0, 2, 0)                                            // 16
