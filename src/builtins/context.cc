@@ -67,6 +67,15 @@ void lower_args(CallLowering& call) {
   call.result(typed::make(lang::make_record(std::move(fields)), call.span(), typed::MakeTuple{std::move(values)}));
 }
 
+/// Members of ctx are read by ast/passes/lower_structs.cc: the kernel allows loads of them only where they are.
+void lower_ctx(CallLowering& call) {
+  if (call.surroundings().provider == "tracepoint") {
+    call.report(Diag::NotAvailableHere, call.span(), "Use args instead of ctx in tracepoint");
+  } else {
+    call.report(Diag::NotAvailableHere, call.span(), "ctx is not available here as a whole").with_hint("read its members: ctx.ip, in profile and similar probes ctx.regs.ip");
+  }
+}
+
 void lower_retval(CallLowering& call) {
   const auto& context = *call.surroundings().context;
   if (context.return_value) return read(call, *context.return_value);
@@ -138,6 +147,7 @@ constexpr BuiltinSpec row(std::string_view name, std::string_view result, void (
 constexpr BuiltinSpec kRows[] = {
     row("argN", "", lower_argument, "Argument number N of the traced function, from 0.", "uprobe:/bin/bash:readline { print(arg0); }"),
     row("args", "", lower_args, "The named arguments of the probe: args.NAME; args is all of them, as a record.", "tracepoint:syscalls:sys_enter_openat { print(args.dfd); }"),
+    row("ctx", "", lower_ctx, "What the kernel hands to the probe: registers (ctx.ip) or a sample (ctx.regs.ip).", "profile:hz:99 { print(ctx.regs.ip); }"),
     row("retval", "", lower_retval, "What the traced function returns.", "uretprobe:/bin/bash:readline { print(str(retval)); }"),
     row("func", "", lower_func, "The traced function.", "uprobe:/bin/bash:read* { print(func); }"),
     row("probe", "", lower_probe, "The full attach point that fired.", "begin { print(probe); }"),

@@ -117,6 +117,9 @@ class BodyLowering {
   ValuePtr read_at(ValuePtr base, ValuePtr offset, lang::Type type, Span span);
   ValuePtr member(ValuePtr base, const FieldAccess& n);
   ValuePtr read_member(ValuePtr base, const lang::Field& field, Span span);
+  struct ContextPlace { lang::Type type; std::uint32_t offset = 0; };
+  /// ctx.a.b: where it lies in the context; type None after a report. Nothing when the expression does not begin with ctx, or the probe has no such ctx.
+  std::optional<ContextPlace> context_place(const FieldAccess* access);
   ValuePtr no_unreadable(ValuePtr value, const std::string& name);
   ValuePtr index_reference(ValuePtr base, ValuePtr index, Span span);
   ValuePtr constant_named(const std::string& name, Span span);
@@ -173,7 +176,11 @@ class BodyLowering {
   const VariableInfo& variable_info(std::uint32_t index) const;
   void add_pid_filter(Statements& out) const;
 
+  /// The type of an expression that is never executed, as in sizeof.
+  lang::Type type_of_unused(const Expr& e);
+
   Shared& shared_;
+  unsigned unused_ = 0;   // expressions that are looked at for their type only
   const PlannedProgram& plan_;
   std::vector<Shape>& variables_;
   std::vector<lang::Type> temporaries_;

@@ -62,6 +62,13 @@ ValuePtr BodyLowering::argument_member(const FieldAccess& n) {
 
 ValuePtr BodyLowering::lower(const FieldAccess& n) {
   if (const auto* identifier = std::get_if<Identifier*>(&n.base); identifier && (*identifier)->name == "args") return argument_member(n);
+  if (const auto found = context_place(&n)) {
+    if (found->type.is_integer()) {
+      return typed::make(found->type, n.span, typed::ReadContext{{.type = found->type, .source = lang::ContextSource{found->offset}}});
+    }
+    if (!found->type.is(TypeKind::None)) report(Diag::NotAvailableHere, n.span, "only numbers can be read from ctx");
+    return unknown(n.span);
+  }
   return member(place(n.base), n);
 }
 
@@ -161,7 +168,7 @@ ValuePtr BodyLowering::dereference(ValuePtr address, Span span) {
         .with_hint("cast it to a pointer to what is stored there");
     return unknown(span);
   }
-  if (space == AddressSpace::None) {
+  if (space == AddressSpace::None && unused_ == 0) {
     report(Diag::NotAvailableHere, span, "which address space? a pointer says kernel or user memory only in probes of one or the other")
         .with_hint("use kptr() or uptr()");
     return unknown(span);

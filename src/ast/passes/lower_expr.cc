@@ -173,6 +173,13 @@ ValuePtr BodyLowering::block_value(const Block& block) {
   return typed::make(type, block.span, typed::Sequence{std::move(before), std::move(value)});
 }
 
+Type BodyLowering::type_of_unused(const Expr& e) {
+  ++unused_;
+  Type type = raw(e)->type;
+  --unused_;
+  return type;
+}
+
 /// A bare identifier is a type name first, a value if there is no such type.
 bool BodyLowering::names_builtin(const TypeName& type) const {
   return type.tag.empty() && type.suffixes.empty() && !type.of && !type.of_type && type.name != "string" && type.name != "buffer" &&
@@ -188,7 +195,7 @@ ValuePtr BodyLowering::lower(const SizeOf& n) {
     if (!written) return unknown(n.span);
     type = std::move(*written);
   } else {
-    type = raw(*n.operand)->type;
+    type = type_of_unused(*n.operand);
   }
   if (type.is(TypeKind::None)) return unknown(n.span);
   type = shared_.input.types.resolved(std::move(type));

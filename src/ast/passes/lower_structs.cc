@@ -38,6 +38,29 @@ ValuePtr BodyLowering::loaded(ValuePtr value) {
   return value;
 }
 
+std::optional<BodyLowering::ContextPlace> BodyLowering::context_place(const FieldAccess* access) {
+  ContextPlace base;
+  if (const auto* identifier = std::get_if<Identifier*>(&access->base); identifier && (*identifier)->name == "ctx") {
+    if (plan_.context.kind == lang::ProgramKind::PerfEvent) {
+      if (access->field == "regs") return ContextPlace{lang::make_struct("struct pt_regs"), 0};   // struct bpf_perf_event_data begins with it
+      base.type = lang::make_struct("struct bpf_perf_event_data");
+    } else if (plan_.context.kind == lang::ProgramKind::UserProbe) {
+      base.type = lang::make_struct("struct pt_regs");
+    } else {
+      return std::nullopt;
+    }
+  } else if (const auto* inner = std::get_if<FieldAccess*>(&access->base)) {
+    const auto outer = context_place(*inner);
+    if (!outer || outer->type.is(TypeKind::None)) return outer;
+    base = *outer;
+  } else {
+    return std::nullopt;
+  }
+  const auto field = find_member(base.type, access->field, access->field_span);
+  if (!field) return ContextPlace{};
+  return ContextPlace{field->type, base.offset + field->offset};
+}
+
 ValuePtr BodyLowering::read_at(ValuePtr base, ValuePtr offset, Type type, Span span) {
   ValuePtr address = std::move(std::get<typed::Dereference>(base->op).address);
   const AddressSpace space = address->type.space;
@@ -163,7 +186,7 @@ ValuePtr BodyLowering::lower(const OffsetOf& n) {
     if (!written) return unknown(n.span);
     type = std::move(*written);
   } else {
-    type = raw(*n.operand)->type;
+    type = type_of_unused(*n.operand);
   }
   if (type.is(TypeKind::None)) return unknown(n.span);
   std::uint64_t offset = 0;

@@ -87,7 +87,7 @@ std::optional<Type> BodyLowering::written_type(const TypeName& name) {
   if (name.of_type) {
     type = written_type(*name.of_type);
   } else if (name.of) {
-    type = raw(*name.of)->type;
+    type = type_of_unused(*name.of);
     if (type->is(TypeKind::None)) return std::nullopt;
   } else if (!name.tag.empty()) {
     type = tagged_type(name);
