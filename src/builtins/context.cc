@@ -51,7 +51,29 @@ void lower_argument(CallLowering& call) {
 }
 
 void lower_args(CallLowering& call) {
-  call.report(Diag::NotSupportedYet, call.span(), "args as a whole is not supported yet").with_hint("read its members: args.NAME");
+  const auto& context = *call.surroundings().context;
+  std::vector<ValuePtr> values;
+  std::vector<lang::Field> fields;
+  for (const lang::ContextValue& value : context.named) {
+    if (!value.why_unreadable.empty()) continue;
+    fields.push_back({.name = value.name, .type = value.type});
+    values.push_back(typed::make(value.type, call.span(), typed::ReadContext{value}));
+  }
+  if (values.empty()) {
+    const std::string why = context.why_no_args.empty() ? fmt::format("{} probes have no args", call.surroundings().provider) : context.why_no_args;
+    call.report(Diag::NotAvailableHere, call.span(), why);
+    return;
+  }
+  call.result(typed::make(lang::make_record(std::move(fields)), call.span(), typed::MakeTuple{std::move(values)}));
+}
+
+/// Members of ctx are read by ast/passes/lower_structs.cc: the kernel allows loads of them only where they are.
+void lower_ctx(CallLowering& call) {
+  if (call.surroundings().provider == "tracepoint") {
+    call.report(Diag::NotAvailableHere, call.span(), "Use args instead of ctx in tracepoint");
+  } else {
+    call.report(Diag::NotAvailableHere, call.span(), "ctx is not available here as a whole").with_hint("read its members: ctx.ip, in profile and similar probes ctx.regs.ip");
+  }
 }
 
 void lower_retval(CallLowering& call) {
@@ -124,7 +146,8 @@ constexpr BuiltinSpec row(std::string_view name, std::string_view result, void (
 
 constexpr BuiltinSpec kRows[] = {
     row("argN", "", lower_argument, "Argument number N of the traced function, from 0.", "uprobe:/bin/bash:readline { print(arg0); }"),
-    row("args", "", lower_args, "The named arguments of the probe: args.NAME.", "tracepoint:syscalls:sys_enter_openat { print(args.dfd); }"),
+    row("args", "", lower_args, "The named arguments of the probe: args.NAME; args is all of them, as a record.", "tracepoint:syscalls:sys_enter_openat { print(args.dfd); }"),
+    row("ctx", "", lower_ctx, "What the kernel hands to the probe: registers (ctx.ip) or a sample (ctx.regs.ip).", "profile:hz:99 { print(ctx.regs.ip); }"),
     row("retval", "", lower_retval, "What the traced function returns.", "uretprobe:/bin/bash:readline { print(str(retval)); }"),
     row("func", "", lower_func, "The traced function.", "uprobe:/bin/bash:read* { print(func); }"),
     row("probe", "", lower_probe, "The full attach point that fired.", "begin { print(probe); }"),

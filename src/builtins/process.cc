@@ -54,10 +54,8 @@ void lower_process_id(CallLowering& call) {
 }
 
 void lower_curtask(CallLowering& call) {
-  lang::Type task;
-  task.kind = lang::TypeKind::Struct;
-  task.name = "task_struct";
-  call.result(call.convert(typed::make_helper_call(kGetCurrentTask, call.span()), lang::make_pointer(task, lang::AddressSpace::Kernel)));
+  const lang::Type task = lang::make_pointer(lang::make_struct("struct task_struct"), lang::AddressSpace::Kernel);
+  call.result(call.convert(typed::make_helper_call(kGetCurrentTask, call.span()), task));
 }
 
 void lower_ncpus(CallLowering& call) {

@@ -21,7 +21,7 @@ struct Missing {
 constexpr Missing kMissing[] = {
     {"--aot", true},          {"--info", false},       {"--fmt", false},
     {"--test", false},        {"--bench", false},      {"--mode", true},
-    {"--probe-filter", true}, {"--include", true},     {"-I", true},
+    {"--probe-filter", true},
     {"--debuginfo", true},    {"--dwarf-pid", true},   {"--traceable-functions", true},
     {"--usdt-file-activation", false},                 {"--verify-llvm-ir", false},
 };
@@ -52,6 +52,8 @@ struct Parser {
     app.add_option("-c,--cmd", command, "Run this command, trace it, end when it ends")->take_last()->type_name("COMMAND")->group(tracing);
     app.add_flag("--exit-with-child", options.exit_with_child, "Exit with the status of the -c command")->group(tracing);
     app.add_flag("--stop-on-map", options.stop_on_map, "Hold a process that maps code until its stacks can be walked")->group(tracing);
+    app.add_option("-I", options.include_folders, "Look for headers of #include in this folder too")->type_name("DIR")->expected(1)->group(tracing);
+    app.add_option("--include", options.include_files, "Read this header before the program")->type_name("FILE")->expected(1)->group(tracing);
     app.add_flag("--unsafe", options.unsafe, "Allow what can change the traced system")->group(tracing);
     app.add_flag("--compat", options.compat, "Behave as bpftrace 0.27 where trc does better")->group(tracing);
     app.add_flag("--dry-run", options.dry_run, "Compile, load and attach, then stop")->group(tracing);

@@ -25,6 +25,8 @@ struct Options {
   output::Buffering buffering = output::Buffering::Line;
   bool quiet = false, verbose = false, all_warnings = false, no_warnings = false;
   bool dry_run = false, unsafe = false, exit_with_child = false, stop_on_map = false, compat = false;
+  std::vector<std::string> include_folders;  ///< -I
+  std::vector<std::string> include_files;    ///< --include
   std::vector<std::string> dumps;            ///< -d
   std::string emit_elf, emit_llvm;           ///< --emit-elf, --emit-llvm
   std::vector<std::string> no_features;      ///< --no-feature

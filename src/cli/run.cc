@@ -135,6 +135,7 @@ Result<int> run_script(const Options& o) {
   ast::AnalyseOptions analyse;
   analyse.positionals = o.positionals;
   analyse.unsafe = o.unsafe;
+  analyse.headers = {o.include_folders, o.include_files};
   analyse.compat = o.compat;
   runtime::EndSignals signals;
   std::unique_ptr<runtime::Child> child;

@@ -30,6 +30,9 @@ bool is_constant_in_a_run(int helper) {
   }
 }
 
+/// A text in a structure that was copied from elsewhere: what stands behind its NUL is anything.
+bool is_foreign_text(const typed::Member& op, const lang::Type& type) { return type.is_string() && op.base->type.is(lang::TypeKind::Struct); }
+
 }  // namespace
 
 bool is_scalar(const lang::Type& type) {
@@ -181,7 +184,8 @@ Place FunctionEmitter::address(const typed::Value& value) {
   if (const auto* op = std::get_if<MapGet>(&value.op)) return map_get_address(*op, value.type);
   if (const auto* op = std::get_if<Element>(&value.op)) return element(*op, value.span);
   if (const auto* op = std::get_if<StringConstant>(&value.op)) return {module_.text(op->bytes, value.type.size), llvm::Align(8)};
-  if (const auto* op = std::get_if<Member>(&value.op); op && !std::holds_alternative<Dereference>(op->base->op)) {
+  if (const auto* op = std::get_if<Member>(&value.op);
+      op && !std::holds_alternative<Dereference>(op->base->op) && !is_foreign_text(*op, value.type)) {
     return offset(address(*op->base), op->base->type.fields[op->field].offset);
   }
   if (const auto* op = std::get_if<Sequence>(&value.op)) {
@@ -271,7 +275,10 @@ Store FunctionEmitter::prepare(const typed::Value& value, Tail tail) {
               const lang::AddressSpace space = read->address->type.space;
               return [this, from, space, &type](Place to) { read_memory(to, i64(type.size), from, space); };
             }
-            return by_copy();
+            if (!is_foreign_text(op, type)) return by_copy();
+            const Place inside = offset(address(*op.base), field.offset);
+            llvm::Value* from = builder_.CreatePtrToInt(inside.pointer, builder_.getInt64Ty());
+            return [this, from, tail, &type](Place to) { read_string(to, type.size, nullptr, from, lang::AddressSpace::Kernel, tail); };
           },
           [&](const CaptureStack& op) { return capture_stack(op, type); },
           [&](const MakeSymbol& op) -> Store {

@@ -50,6 +50,24 @@ std::size_t trailing_size(std::uint32_t info) {
   return trailing.fixed + std::size_t{trailing.each} * BTF_INFO_VLEN(info);
 }
 
+constexpr auto kKinds = [] {
+  std::array<BtfKind, BTF_INFO_KIND(~0u) + 1> kinds{};
+  kinds[BTF_KIND_INT] = BtfKind::Integer;
+  kinds[BTF_KIND_PTR] = BtfKind::Pointer;
+  kinds[BTF_KIND_ARRAY] = BtfKind::Array;
+  kinds[BTF_KIND_STRUCT] = BtfKind::Struct;
+  kinds[BTF_KIND_UNION] = BtfKind::Union;
+  kinds[BTF_KIND_ENUM] = kinds[BTF_KIND_ENUM64] = BtfKind::Enum;
+  kinds[BTF_KIND_FWD] = BtfKind::Forward;
+  kinds[BTF_KIND_TYPEDEF] = BtfKind::Typedef;
+  kinds[BTF_KIND_VOLATILE] = kinds[BTF_KIND_CONST] = kinds[BTF_KIND_RESTRICT] = BtfKind::Qualifier;
+  kinds[BTF_KIND_TYPE_TAG] = BtfKind::TypeTag;
+  kinds[BTF_KIND_FUNC] = BtfKind::Function;
+  kinds[BTF_KIND_FUNC_PROTO] = BtfKind::Prototype;
+  kinds[BTF_KIND_FLOAT] = BtfKind::Float;
+  return kinds;
+}();
+
 bool is_structure(std::uint32_t info) { return BTF_INFO_KIND(info) == BTF_KIND_STRUCT || BTF_INFO_KIND(info) == BTF_KIND_UNION; }
 
 template <class T>
@@ -215,6 +233,138 @@ std::optional<std::uint64_t> Btf::offset_in(std::uint32_t id, std::string_view p
       if (rest.empty()) return bits / 8;
       const auto inner = offset_in(member.type, rest, depth + 1);
       return inner ? std::optional(bits / 8 + *inner) : std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+BtfType Btf::type(std::uint32_t id) const {
+  if (base_ && id < first_id()) return base_->type(id);
+  const auto found = id == 0 ? std::nullopt : record(id);
+  if (!found) return {};
+  BtfType type{.kind = kKinds[BTF_INFO_KIND(found->info)], .name = string_at(found->name)};
+  const bool flag = BTF_INFO_KFLAG(found->info);
+  switch (type.kind) {
+    case BtfKind::Integer: {
+      type.size = found->size_or_type;
+      const auto encoding = BTF_INT_ENCODING(read_at<std::uint32_t>(trailing(id), 0));
+      type.is_signed = encoding & BTF_INT_SIGNED;
+      type.is_bool = encoding & BTF_INT_BOOL;
+      break;
+    }
+    case BtfKind::Struct:
+    case BtfKind::Union:
+    case BtfKind::Float: type.size = found->size_or_type; break;
+    case BtfKind::Enum:
+      type.size = found->size_or_type;
+      type.is_signed = flag;
+      break;
+    case BtfKind::Forward: type.is_union = flag; break;
+    case BtfKind::Pointer:
+    case BtfKind::Typedef:
+    case BtfKind::Qualifier:
+    case BtfKind::TypeTag:
+    case BtfKind::Function:
+    case BtfKind::Prototype: type.target = found->size_or_type; break;
+    case BtfKind::Array:
+    case BtfKind::Unknown: break;
+  }
+  return type;
+}
+
+std::vector<BtfMember> Btf::members(std::uint32_t id) const {
+  std::vector<BtfMember> members;
+  const auto structure = record(id);
+  if (!structure || !is_structure(structure->info)) return members;
+  const std::string_view bytes = trailing(id);
+  const bool has_widths = BTF_INFO_KFLAG(structure->info);
+  for (std::size_t at = 0; at + sizeof(btf_member) <= bytes.size(); at += sizeof(btf_member)) {
+    const auto member = read_at<btf_member>(bytes, at);
+    members.push_back({string_at(member.name_off), member.type, has_widths ? BTF_MEMBER_BIT_OFFSET(member.offset) : member.offset,
+                       has_widths ? BTF_MEMBER_BITFIELD_SIZE(member.offset) : 0});
+  }
+  return members;
+}
+
+BtfArray Btf::array(std::uint32_t id) const {
+  if (type(id).kind != BtfKind::Array) return {};
+  const auto array = read_at<btf_array>(trailing(id), 0);
+  return {array.type, array.nelems};
+}
+
+std::vector<BtfEnumerator> Btf::enumerators(std::uint32_t id) const {
+  std::vector<BtfEnumerator> all;
+  const auto enumeration = record(id);
+  if (!enumeration) return all;
+  const std::string_view bytes = trailing(id);
+  const bool is_signed = BTF_INFO_KFLAG(enumeration->info);
+  if (BTF_INFO_KIND(enumeration->info) == BTF_KIND_ENUM) {
+    for (std::size_t at = 0; at + sizeof(btf_enum) <= bytes.size(); at += sizeof(btf_enum)) {
+      const auto one = read_at<btf_enum>(bytes, at);
+      all.push_back({string_at(one.name_off), is_signed ? std::int64_t{one.val} : std::int64_t{static_cast<std::uint32_t>(one.val)}});
+    }
+  } else if (BTF_INFO_KIND(enumeration->info) == BTF_KIND_ENUM64) {
+    for (std::size_t at = 0; at + sizeof(btf_enum64) <= bytes.size(); at += sizeof(btf_enum64)) {
+      const auto one = read_at<btf_enum64>(bytes, at);
+      all.push_back({string_at(one.name_off), static_cast<std::int64_t>(std::uint64_t{one.val_hi32} << 32 | one.val_lo32)});
+    }
+  }
+  return all;
+}
+
+std::vector<BtfParameter> Btf::parameters(std::uint32_t id) const {
+  std::vector<BtfParameter> all;
+  if (type(id).kind != BtfKind::Prototype) return all;
+  const std::string_view bytes = trailing(id);
+  for (std::size_t at = 0; at + sizeof(btf_param) <= bytes.size(); at += sizeof(btf_param)) {
+    const auto one = read_at<btf_param>(bytes, at);
+    all.push_back({string_at(one.name_off), one.type});
+  }
+  return all;
+}
+
+/// Where a name stands in the strings, those of the base included. Names are not repeated, as a rule; a text that only ends like the name
+/// may hold it too. So the types can be searched by comparing numbers.
+std::vector<std::uint32_t> Btf::offsets_of(std::string_view name) const {
+  std::vector<std::uint32_t> offsets;
+  if (name.empty()) return offsets;
+  if (base_) offsets = base_->offsets_of(name);
+  const std::uint32_t start = base_ ? base_->strings_end() : 0;
+  const std::string_view strings = bytes_.substr(strings_, strings_size_);
+  const std::string wanted = std::string(name) + '\0';
+  for (std::size_t from = 0; from < strings.size();) {   // memmem: far faster here than string_view::find
+    const void* place = ::memmem(strings.data() + from, strings.size() - from, wanted.data(), wanted.size());
+    if (place == nullptr) break;
+    const auto at = static_cast<std::size_t>(static_cast<const char*>(place) - strings.data());
+    offsets.push_back(start + static_cast<std::uint32_t>(at));
+    from = at + 1;
+  }
+  return offsets;
+}
+
+std::optional<std::uint32_t> Btf::find(BtfKind kind, std::string_view name) const {
+  const std::vector<std::uint32_t> offsets = offsets_of(name);
+  if (offsets.empty()) return std::nullopt;
+  std::size_t at = types_;
+  for (std::uint32_t number = 0; number < count_; ++number) {
+    const auto type = read_at<btf_type>(bytes_, at);
+    at += sizeof type + trailing_size(type.info);
+    if (kKinds[BTF_INFO_KIND(type.info)] == kind && std::count(offsets.begin(), offsets.end(), type.name_off) != 0) return first_id() + number;
+  }
+  return std::nullopt;
+}
+
+std::optional<BtfConstant> Btf::find_enumerator(std::string_view name) const {
+  const std::vector<std::uint32_t> offsets = offsets_of(name);
+  if (offsets.empty()) return std::nullopt;
+  std::size_t at = types_;
+  for (std::uint32_t number = 0; number < count_; ++number) {
+    const auto type = read_at<btf_type>(bytes_, at);
+    at += sizeof type + trailing_size(type.info);
+    if (kKinds[BTF_INFO_KIND(type.info)] != BtfKind::Enum) continue;
+    const std::uint32_t id = first_id() + number;
+    for (const BtfEnumerator& one : enumerators(id)) {
+      if (one.name == name) return BtfConstant{id, one.value};
     }
   }
   return std::nullopt;

@@ -1,5 +1,5 @@
-// A reader of the kernel's type information (BTF), as far as trc asks: which raw tracepoints there are and how many arguments they pass, and
-// where members of structures lie. The bytes are checked, not trusted.
+// A reader of type information (BTF), the kernel's and that of objects: which raw tracepoints there are, where members of structures lie, and
+// single types, found by name and read when they are asked for. The bytes are checked, not trusted: what is damaged is not there, or empty.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,27 @@ namespace trc::kernel {
 /// A raw tracepoint and how many arguments it passes.
 struct RawTracepoint { std::string name; std::uint32_t arguments = 0; };
 
+/// The kinds that trc tells apart: BTF_KIND_* of linux/btf.h, but both kinds of enumeration are one. Unknown: no such type, or another kind.
+enum class BtfKind : std::uint8_t { Unknown, Integer, Pointer, Array, Struct, Union, Enum, Forward, Typedef, Qualifier, TypeTag, Function, Prototype, Float };
+
+/// One type. `size`: bytes of integers, floats, structures, unions and enumerations. `target`: what pointers, typedefs, qualifiers, tags and
+/// functions are of, what prototypes return; 0 is void.
+struct BtfType {
+  BtfKind kind = BtfKind::Unknown;
+  std::string_view name;
+  std::uint32_t size = 0, target = 0;
+  bool is_signed = false;    ///< Integer, Enum
+  bool is_bool = false;      ///< Integer
+  bool is_union = false;     ///< Forward
+};
+/// A member of a structure or union. `bit_size` 0: no bit field.
+struct BtfMember { std::string_view name; std::uint32_t type = 0, bit_offset = 0, bit_size = 0; };
+struct BtfArray { std::uint32_t element = 0, count = 0; };
+struct BtfEnumerator { std::string_view name; std::int64_t value = 0; };
+struct BtfParameter { std::string_view name; std::uint32_t type = 0; };
+/// An enumerator found by its name, and the enumeration that has it.
+struct BtfConstant { std::uint32_t type = 0; std::int64_t value = 0; };
+
 class Btf {
  public:
   Btf(Btf&& other) noexcept;
@@ -30,6 +51,19 @@ class Btf {
 
   /// Every X for which there is a "typedef void (*btf_trace_X)(void *, …)". Sorted by name. Walks all types: keep the answer.
   std::vector<RawTracepoint> raw_tracepoints() const;
+
+  // ---- single types; ids of the base are answered by the base ----
+  /// Types that the base has come first; those of this file begin here.
+  std::uint32_t first_own_id() const { return first_id(); }
+  BtfType type(std::uint32_t id) const;
+  std::vector<BtfMember> members(std::uint32_t id) const;          ///< of a structure or union
+  BtfArray array(std::uint32_t id) const;
+  std::vector<BtfEnumerator> enumerators(std::uint32_t id) const;
+  std::vector<BtfParameter> parameters(std::uint32_t id) const;    ///< of a prototype; a last one of type 0 stands for "..."
+  /// The type of this name among those of this file (not of the base).
+  std::optional<std::uint32_t> find(BtfKind kind, std::string_view name) const;
+  /// The enumerator of this name among those of this file.
+  std::optional<BtfConstant> find_enumerator(std::string_view name) const;
 
   /// Bytes from the start of a structure to a member, for each of `members`: "structure.member", "structure.member.inner". Members of
   /// anonymous members count as the structure's own. Nullopt: there is none such, or it is a bit field. Looks at all structures once.
@@ -46,6 +80,7 @@ class Btf {
   std::uint32_t end_id() const { return first_id() + count_; }
   std::optional<std::size_t> position(std::uint32_t id) const;
   std::optional<Record> record(std::uint32_t id) const;
+  std::vector<std::uint32_t> offsets_of(std::string_view name) const;
   std::optional<std::uint32_t> probe_arguments(std::uint32_t pointer_id) const;
   std::string_view trailing(std::uint32_t id) const;
   Record without_names(std::uint32_t id, std::uint32_t& found) const;

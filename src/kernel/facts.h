@@ -11,6 +11,8 @@
 
 namespace trc::kernel {
 
+class Btf;
+
 /// One field of a trace event, from the tracefs `format` file.
 struct TracepointField {
   std::string name;
@@ -43,6 +45,13 @@ class Facts {
   virtual Result<std::vector<std::string>> raw_tracepoints() const = 0;
   /// Number of arguments of a raw tracepoint, from BTF.
   virtual Result<std::uint32_t> raw_tracepoint_arguments(const std::string& name) const = 0;
+  /// The kernel's type information: number 0 is vmlinux, then come its modules. Kept until the end. Errors: there is none, it is damaged.
+  virtual Result<const Btf*> btf(std::size_t number) const {
+    (void)number;
+    return Error("this kernel has no type information (BTF)");
+  }
+  /// The module of each number; "vmlinux" is the first.
+  virtual std::vector<std::string> btf_names() const { return {}; }
   virtual bool has(Feature feature) const = 0;
   virtual std::uint32_t possible_cpus() const = 0;
   virtual std::vector<std::uint32_t> online_cpus() const = 0;

@@ -21,6 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kBtfFolder = "/sys/kernel/btf";
 constexpr std::uint64_t kUsualMaxStack = 127;   // PERF_MAX_STACK_DEPTH
 
 /// "0-3,8" as numbers; empty if the file cannot be read.
@@ -76,6 +77,34 @@ class SystemFacts final : public Facts {
     return Error(fmt::format("there is no raw tracepoint {} in the kernel's BTF", name));
   }
 
+  Result<const Btf*> btf(std::size_t number) const override {
+    const std::vector<std::string> names = btf_names();
+    if (number >= names.size()) return Error("there is no such kernel module");
+    btf_.resize(names.size());
+    if (!btf_[number]) {
+      const Btf* base = nullptr;
+      if (number != 0) {
+        TRC_TRY(vmlinux, btf(0));
+        base = vmlinux;
+      }
+      auto opened = Btf::open(fs::path(kBtfFolder) / names[number], base);
+      if (!opened) return std::move(opened).error();
+      btf_[number] = std::make_unique<Btf>(std::move(*opened));
+    }
+    return btf_[number].get();
+  }
+
+  /// Read once: a module that is loaded meanwhile must not move the others.
+  std::vector<std::string> btf_names() const override {
+    if (!btf_names_.empty()) return btf_names_;
+    std::error_code ignored;
+    for (const fs::directory_entry& entry : fs::directory_iterator(kBtfFolder, ignored)) btf_names_.push_back(entry.path().filename());
+    std::sort(btf_names_.begin(), btf_names_.end());
+    std::erase(btf_names_, "vmlinux");
+    btf_names_.insert(btf_names_.begin(), "vmlinux");
+    return btf_names_;
+  }
+
   bool has(Feature feature) const override {
     const auto index = static_cast<std::size_t>(feature);
     if (index >= features_.size()) return probe_feature(feature);
@@ -113,16 +142,14 @@ class SystemFacts final : public Facts {
   }
 
  private:
-  /// vmlinux first, then every module that has BTF. The types themselves are not kept: they are megabytes.
+  /// vmlinux first, then every module that has BTF.
   Result<> load_raw_tracepoints() const {
     if (!raw_names_.empty()) return {};
-    TRC_TRY(vmlinux, Btf::open("/sys/kernel/btf/vmlinux"));
-    add_raw_tracepoints("vmlinux", vmlinux);
-    std::error_code ignored;
-    for (const fs::directory_entry& entry : fs::directory_iterator("/sys/kernel/btf", ignored)) {
-      const std::string name = entry.path().filename();
-      if (name == "vmlinux") continue;
-      if (const auto btf = Btf::open(entry.path(), &vmlinux)) add_raw_tracepoints(name, *btf);
+    TRC_TRY(vmlinux, btf(0));
+    const std::vector<std::string> names = btf_names();
+    add_raw_tracepoints(names.front(), *vmlinux);
+    for (std::size_t i = 1; i < names.size(); ++i) {
+      if (const auto module = btf(i)) add_raw_tracepoints(names[i], **module);
     }
     return {};
   }
@@ -134,6 +161,8 @@ class SystemFacts final : public Facts {
     }
   }
 
+  mutable std::vector<std::string> btf_names_;
+  mutable std::vector<std::unique_ptr<Btf>> btf_;            // by number
   mutable std::unique_ptr<Result<Tracefs>> tracefs_;
   mutable std::vector<std::string> tracepoints_;
   mutable std::vector<std::string> raw_names_;               // "module:name"

@@ -85,13 +85,27 @@ std::vector<std::string> named_types() {
   return names;
 }
 
+namespace {
+
+bool same_enumerators(const Type& a, const Type& b) {
+  if (a.enumerators == b.enumerators) return true;
+  if (!a.enumerators || !b.enumerators) return false;
+  return std::equal(a.enumerators->begin(), a.enumerators->end(), b.enumerators->begin(), b.enumerators->end(),
+                    [](const Enumerator& x, const Enumerator& y) { return x.name == y.name && x.value == y.value; });
+}
+
+}  // namespace
+
 bool operator==(const Type& a, const Type& b) {
+  if (a.is(TypeKind::Struct) && b.is(TypeKind::Struct) && (a.definition != 0 || b.definition != 0)) {
+    return a.name == b.name && (a.definition == b.definition || a.definition == 0 || b.definition == 0);
+  }
   auto same_field = [](const Field& x, const Field& y) {
     return x.name == y.name && x.offset == y.offset && x.bit_offset == y.bit_offset && x.bit_size == y.bit_size && x.type == y.type;
   };
   return a.kind == b.kind && a.is_signed == b.is_signed && a.space == b.space && a.size == b.size && a.align == b.align &&
          a.count == b.count && a.low == b.low && a.high == b.high && a.step == b.step && a.name == b.name &&
-         std::equal(a.fields.begin(), a.fields.end(), b.fields.begin(), b.fields.end(), same_field);
+         same_enumerators(a, b) && std::equal(a.fields.begin(), a.fields.end(), b.fields.begin(), b.fields.end(), same_field);
 }
 
 Type make_void() { return simple(TypeKind::Void, 0, 1); }
@@ -133,6 +147,26 @@ Type make_record(std::vector<Field> named) {
   type.fields = std::move(named);
   lay_out_members(type);
   return type;
+}
+
+Type make_struct(std::string name) {
+  Type type = simple(TypeKind::Struct, 0, 1);
+  type.name = std::move(name);
+  return type;
+}
+
+Type make_enumeration(std::string name, Type integer, std::vector<Enumerator> enumerators) {
+  integer.name = std::move(name);
+  integer.enumerators = std::make_shared<const std::vector<Enumerator>>(std::move(enumerators));
+  return integer;
+}
+
+const std::string* enumerator_name(const Type& type, std::int64_t value) {
+  if (!type.enumerators) return nullptr;
+  for (const Enumerator& one : *type.enumerators) {
+    if (one.value == value) return &one.name;
+  }
+  return nullptr;
 }
 
 Type make_timestamp(std::string format) {
@@ -177,14 +211,14 @@ Type make_linear_histogram(std::int64_t low, std::int64_t high, std::int64_t ste
 std::string type_name(const Type& type) {
   switch (type.kind) {
     case TypeKind::None: return "none";
-    case TypeKind::Void: return "void";
+    case TypeKind::Void: return type.size == 0 ? "void" : "a type that programs cannot read";
     case TypeKind::Bool: return "bool";
-    case TypeKind::Integer: return fmt::format("{}int{}", type.is_signed ? "" : "u", type.size * 8);
+    case TypeKind::Integer: return type.is_enumeration() ? type.name : fmt::format("{}int{}", type.is_signed ? "" : "u", type.size * 8);
     case TypeKind::Pointer: return type_name(type.element()) + " *";
     case TypeKind::String: return fmt::format("string[{}]", type.size);
     case TypeKind::Buffer: return fmt::format("buffer[{}]", type.size - 4);
     case TypeKind::Array: return fmt::format("{}[{}]", type_name(type.element()), type.count);
-    case TypeKind::Struct: return "struct " + type.name;
+    case TypeKind::Struct: return type.name;
     case TypeKind::Tuple: return member_list(type.fields, false);
     case TypeKind::Record: return member_list(type.fields, true);
     case TypeKind::Timestamp: return "timestamp";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,12 @@ enum class AddressSpace : std::uint8_t { None, Kernel, User, Bpf };
 
 struct Field;
 
+/// The names of an enumeration's values, in the order of its definition.
+struct Enumerator {
+  std::string name;
+  std::int64_t value = 0;    ///< of an unsigned one of 64 bits: its bits
+};
+
 struct Type {
   TypeKind kind = TypeKind::None;
   bool is_signed = false;                       ///< Integer; Sum/Min/Max/Avg/Stats: of the argument
@@ -29,11 +36,18 @@ struct Type {
   std::uint32_t align = 1;                      ///< bytes
   std::uint32_t count = 0;                      ///< Array: elements; stacks: frame limit; Histogram: sub-bucket bits
   std::int64_t low = 0, high = 0, step = 0;     ///< LinearHistogram bounds
-  std::string name;                             ///< Struct: tag; Timestamp: strftime format; stacks: mode ("" = default)
+  std::string name;                             ///< Struct, enumeration: as C spells it ("struct sock", "atomic_t"); Timestamp: strftime format;
+                                                ///< stacks: mode ("" = default)
   std::vector<Field> fields;                    ///< Tuple, Record, Struct: members; Array: one, the element; Pointer: one, the pointee
+  /// Integer: an enumeration, whose values have names. Null: a plain integer.
+  std::shared_ptr<const std::vector<Enumerator>> enumerators;
+  /// Struct: which definition this is, as types/library.h numbers them; 0: not looked up. What a pointer points to and what has only been
+  /// named has its definition and no members; a value has them all. Means nothing outside the compiler.
+  std::uint64_t definition = 0;
 
   bool is(TypeKind k) const { return kind == k; }
   bool is_integer() const { return kind == TypeKind::Integer; }
+  bool is_enumeration() const { return enumerators != nullptr; }
   bool is_string() const { return kind == TypeKind::String; }
   bool is_stack() const { return kind == TypeKind::KernelStack || kind == TypeKind::UserStack; }
   bool is_aggregate() const { return kind >= TypeKind::Count && kind <= TypeKind::LinearHistogram; }
@@ -49,6 +63,7 @@ struct Field {
 
 inline const Type& Type::element() const { return fields.front().type; }
 
+/// Structures are the same when their definitions are; whether the members are there does not matter.
 bool operator==(const Type& a, const Type& b);
 inline bool operator!=(const Type& a, const Type& b) { return !(a == b); }
 
@@ -64,6 +79,8 @@ Type make_pointer(Type pointee, AddressSpace space);
 Type make_array(Type element, std::uint32_t count);
 Type make_tuple(std::vector<Type> elements);            ///< C layout with padding
 Type make_record(std::vector<Field> named);             ///< offsets are computed here
+Type make_struct(std::string name);                     ///< as C spells it; its definition is looked up when it is needed
+Type make_enumeration(std::string name, Type integer, std::vector<Enumerator> enumerators);
 Type make_timestamp(std::string format);                ///< 16 bytes: u64 ns, u32 clock (TimestampClock), u32 zero
 Type make_stack(bool user, std::uint32_t frame_limit, std::string mode);
 Type make_symbol(bool user);                            ///< ksym: u64 address; usym: u64 address, u32 pid, u32 zero
@@ -77,6 +94,9 @@ Type make_linear_histogram(std::int64_t low, std::int64_t high, std::int64_t ste
 std::optional<Type> find_named_type(std::string_view name);
 /// Those names, for "did you mean".
 std::vector<std::string> named_types();
+
+/// The name of an enumeration's value; null if it has none. `value` as in Enumerator.
+const std::string* enumerator_name(const Type& type, std::int64_t value);
 
 /// As diagnostics and typeof print it: "int64", "string[16]", "(int64,string[4])", "count_t".
 std::string type_name(const Type& type);
@@ -92,8 +112,15 @@ inline constexpr std::uint32_t kMaxUserStackLimit = 16384;
 template <class Archive>
 void serialize(Archive& ar, Field& f);
 template <class Archive>
+void serialize(Archive& ar, Enumerator& e) {
+  ar(e.name, e.value);
+}
+template <class Archive>
 void serialize(Archive& ar, Type& t) {
-  ar(t.kind, t.is_signed, t.space, t.size, t.align, t.count, t.low, t.high, t.step, t.name, t.fields);
+  std::vector<Enumerator> enumerators;
+  if (t.enumerators) enumerators = *t.enumerators;
+  ar(t.kind, t.is_signed, t.space, t.size, t.align, t.count, t.low, t.high, t.step, t.name, t.fields, enumerators);
+  if (!enumerators.empty()) t.enumerators = std::make_shared<const std::vector<Enumerator>>(std::move(enumerators));
 }
 template <class Archive>
 void serialize(Archive& ar, Field& f) {

@@ -43,6 +43,7 @@ struct ValueWriter {
   void operator()(std::int64_t value) const { write_integer(json, value); }
   void operator()(std::uint64_t value) const { write_integer(json, value); }
   void operator()(const Pointer& pointer) const { write_integer(json, pointer.address); }
+  void operator()(const Named& named) const { json.string(named.name); }
   void operator()(const Text& text) const {
     if (text.truncated) json.string(text.text + std::string(trailer));
     else json.string(text.text);

@@ -30,6 +30,7 @@ std::uint64_t integer_bits(const Value& value) {
   if (const auto* s = std::get_if<std::int64_t>(&value.data)) return static_cast<std::uint64_t>(*s);
   if (const auto* u = std::get_if<std::uint64_t>(&value.data)) return *u;
   if (const auto* b = std::get_if<bool>(&value.data)) return *b ? 1 : 0;
+  if (const auto* n = std::get_if<Named>(&value.data)) return n->bits;
   if (const auto* p = std::get_if<Pointer>(&value.data)) return p->address;
   return 0;
 }

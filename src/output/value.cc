@@ -43,6 +43,7 @@ struct TextWriter {
     out += "0x";
     append_integer(out, pointer.address, 16);
   }
+  void operator()(const Named& named) { out += named.name; }
   void operator()(const Text& text) {
     out += text.text;
     if (text.truncated) out += trailer;

@@ -26,11 +26,12 @@ struct Sequence { std::vector<Value> elements; };                               
 struct Fields { std::vector<std::pair<std::string, Value>> members; };             // record, struct
 struct Bytes { std::string bytes; };                                               // buffer
 struct Pointer { std::uint64_t address = 0; };
+struct Named { std::string name; std::uint64_t bits = 0; };                        // value of an enumeration: its name, and the number it is
 struct Text { std::string text; bool truncated = false; };                         // string, symbol, stack, timestamp, probe name …
 
 struct Value {
   lang::TypeKind kind = lang::TypeKind::None;
-  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, Pointer, Text, Bytes, Sequence, Fields, StatsValue, std::shared_ptr<Histogram>> data;
+  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, Pointer, Named, Text, Bytes, Sequence, Fields, StatsValue, std::shared_ptr<Histogram>> data;
 };
 
 /// One map as it is printed: entries already sorted and cut.

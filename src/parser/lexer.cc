@@ -151,6 +151,7 @@ Lexer::Symbol Lexer::header_item() {
   const bool spaced = next > word_end;
   if (word.empty()) return attach_point();
   if ((word == "struct" || word == "union" || word == "enum") && (spaced || c == '{')) return c_aggregate();
+  if (word == "typedef" && spaced && is_identifier_start(c)) return c_typedef();
   if (word == "macro" && spaced && is_identifier_start(c)) return item_keyword(Token::MACRO, word_end);
   if (word == "fn" && spaced && is_identifier_start(c)) return item_keyword(Token::FN, word_end);
   if (word == "let" && (c == '@' || c == '$')) return item_keyword(Token::LET, word_end);
@@ -194,11 +195,14 @@ Lexer::Symbol Lexer::c_directive() {
   return Grammar::make_C_DEFINITION(std::string(token_text()), span_);
 }
 
-Lexer::Symbol Lexer::c_aggregate() {
-  const std::size_t end = skip_c_aggregate(text_, span_.begin);
+Lexer::Symbol Lexer::c_aggregate() { return c_definition(skip_c_aggregate(text_, span_.begin), "'}'"); }
+
+Lexer::Symbol Lexer::c_typedef() { return c_definition(skip_c_declaration(text_, span_.begin), "';'"); }
+
+Lexer::Symbol Lexer::c_definition(std::size_t end, std::string_view expected) {
   if (end == std::string_view::npos) {
     end_token_at(skip_word(text_, span_.begin));
-    report(Diag::SyntaxError, span_, "syntax: this definition is not closed: expected '}'");
+    report(Diag::SyntaxError, span_, fmt::format("syntax: this definition is not closed: expected {}", expected));
     stop();
     return end_of_file();
   }

@@ -100,6 +100,9 @@ class Lexer {
   Symbol attach_name(std::size_t word_end, std::size_t equals);
   Symbol attach_point();
   Symbol c_aggregate();
+  Symbol c_typedef();
+  /// Ends at `end`; npos: it does not end, for lack of what is expected.
+  Symbol c_definition(std::size_t end, std::string_view expected);
   Symbol meant_comparison(Token token);
 
   std::string_view text_;

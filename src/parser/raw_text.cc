@@ -128,6 +128,16 @@ std::size_t skip_c_directive(std::string_view text, std::size_t at) {
   return std::min(at, text.size());
 }
 
+std::size_t skip_c_declaration(std::string_view text, std::size_t at) {
+  while (at < text.size() && text[at] != ';') {
+    const std::size_t behind_layout = skip_layout(text, at);
+    if (behind_layout != at) at = behind_layout;
+    else if (text[at] == '{') at = skip_balanced(text, at, '{', '}');
+    else ++at;
+  }
+  return at < text.size() ? at + 1 : std::string_view::npos;
+}
+
 std::size_t skip_c_aggregate(std::string_view text, std::size_t at) {
   std::size_t open = at;
   while (open < text.size() && text[open] != '{' && text[open] != ';') {

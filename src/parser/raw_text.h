@@ -24,5 +24,7 @@ AttachText read_attach_point(std::string_view text, std::size_t at, const std::v
 std::size_t skip_c_directive(std::string_view text, std::size_t at);
 /// The end of the struct, union or enum definition at `at`, its attributes and ';' included. npos: it is not terminated.
 std::size_t skip_c_aggregate(std::string_view text, std::size_t at);
+/// Behind the ';' that ends the declaration at `at` (typedef …), or npos.
+std::size_t skip_c_declaration(std::string_view text, std::size_t at);
 
 }  // namespace trc::parser

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/glob.h"
+#include "probes/btf_arguments.h"
 #include "probes/forms.h"
 #include "probes/registry.h"
 
@@ -13,6 +14,8 @@ namespace {
 constexpr std::string_view kAliases[] = {"rt"};
 /// More than any tracepoint passes.
 constexpr std::uint32_t kMaxArguments = 12;
+/// Up to so many events of one probe have `args` with names and types, each its own; more share programs by the number of their arguments.
+constexpr std::size_t kMaxTyped = 64;
 
 struct RawEvent {
   std::string module, event;
@@ -42,6 +45,7 @@ class RawTracepoint final : public Provider {
   Result<std::vector<ContextGroup>> contexts(const Target& target, const kernel::Facts& facts, const Scope&, bool needs_args) const override {
     TRC_TRY(events, matches(target, facts));
     if (!needs_args) return single_group(context_of(0), target);
+    if (events.size() <= kMaxTyped) return typed_contexts(events, facts);
     std::map<std::uint32_t, ContextGroup> groups;  // by number of arguments
     for (const RawEvent& event : events) {
       const auto count = facts.raw_tracepoint_arguments(event.event);
@@ -74,8 +78,22 @@ class RawTracepoint final : public Provider {
     context.kind = lang::ProgramKind::RawTracepoint;
     context.space = lang::AddressSpace::Kernel;
     for (std::uint32_t i = 0; i < arguments; ++i) context.positional.push_back({"", lang::make_uint64(), lang::ContextSource{8 * i}, ""});
-    context.why_no_args = "names and types of a raw tracepoint's arguments are not read yet; use arg0, arg1, … or a tracepoint probe";
+    context.why_no_args = "raw tracepoints have args only where a probe stands for a few events; name the event";
     return context;
+  }
+
+  static Result<std::vector<ContextGroup>> typed_contexts(const std::vector<RawEvent>& events, const kernel::Facts& facts) {
+    std::vector<ContextGroup> groups;
+    for (const RawEvent& event : events) {
+      auto named = raw_tracepoint_types(facts, event.module, event.event);
+      const auto count = facts.raw_tracepoint_arguments(event.event);
+      lang::Context context = context_of(count ? std::min(*count, kMaxArguments) : kMaxArguments);
+      if (named) context.named = std::move(*named);
+      else context.why_no_args = named.error().message();
+      if (named && context.named.empty()) context.why_no_args = fmt::format("{} passes no arguments", event.event);
+      groups.push_back({std::move(context), {{std::string("rawtracepoint"), {event.module, event.event}, event.text()}}, false});
+    }
+    return groups;
   }
 
   static Result<std::vector<RawEvent>> all_events(const kernel::Facts& facts) {

@@ -64,8 +64,9 @@ CType parse_c_type(std::string_view text) {
 }
 
 Type base_type(const std::string& base) {
-  const CInteger* integer = find_integer(base);
-  return integer ? lang::make_integer(integer->bits, integer->is_signed) : lang::make_void();
+  if (const CInteger* integer = find_integer(base)) return lang::make_integer(integer->bits, integer->is_signed);
+  if (base.starts_with("struct ") || base.starts_with("union ")) return lang::make_struct(base);   // looked up when something of it is read
+  return lang::make_void();
 }
 
 Type pointer_type(const CType& c_type, unsigned stars, AddressSpace space) {

@@ -102,6 +102,12 @@ output::Sequence decode_array(Bytes bytes, const Type& type, const DecodeContext
   return out;
 }
 
+Value integer(const Type& type, std::uint64_t bits) {
+  if (const std::string* name = lang::enumerator_name(type, static_cast<std::int64_t>(bits))) return {type.kind, output::Named{*name, bits}};
+  if (type.is_signed) return {type.kind, static_cast<std::int64_t>(bits)};
+  return {type.kind, bits};
+}
+
 Value decode_field(Bytes bytes, const lang::Field& field, const DecodeContext& context, int depth) {
   if (field.bit_size == 0) return decode_value(slice(bytes, field.offset, field.type.size), field.type, context, depth + 1);
   const unsigned bits = std::min<unsigned>(field.bit_size, 64);
@@ -109,8 +115,8 @@ Value decode_field(Bytes bytes, const lang::Field& field, const DecodeContext& c
   const std::uint64_t shifted = field.bit_offset < 64 ? unit >> field.bit_offset : 0;
   const std::uint64_t top_aligned = shifted << (64 - bits);
   if (field.type.is(TypeKind::Bool)) return {TypeKind::Bool, top_aligned != 0};
-  if (field.type.is_signed) return {field.type.kind, static_cast<std::int64_t>(top_aligned) >> (64 - bits)};
-  return {field.type.kind, top_aligned >> (64 - bits)};
+  if (field.type.is_signed) return integer(field.type, static_cast<std::uint64_t>(static_cast<std::int64_t>(top_aligned) >> (64 - bits)));
+  return integer(field.type, top_aligned >> (64 - bits));
 }
 
 output::Sequence decode_tuple(Bytes bytes, const Type& type, const DecodeContext& context, int depth) {
@@ -127,12 +133,6 @@ output::Fields decode_members(Bytes bytes, const Type& type, const DecodeContext
   return out;
 }
 
-Value decode_integer(Bytes bytes, const Type& type) {
-  const std::uint64_t bits = load_integer(bytes, 0, type.size, type.is_signed);
-  if (type.is_signed) return {type.kind, static_cast<std::int64_t>(bits)};
-  return {type.kind, bits};
-}
-
 Value decode_value(Bytes bytes, const Type& type, const DecodeContext& context, int depth) {
   const TypeKind kind = type.kind;
   if (depth > kMaxDepth) return {};
@@ -140,7 +140,7 @@ Value decode_value(Bytes bytes, const Type& type, const DecodeContext& context, 
     case TypeKind::None:
     case TypeKind::Void: return {kind, {}};
     case TypeKind::Bool: return {kind, load_integer(bytes, 0, type.size, false) != 0};
-    case TypeKind::Integer: return decode_integer(bytes, type);
+    case TypeKind::Integer: return integer(type, load_integer(bytes, 0, type.size, type.is_signed));
     case TypeKind::Pointer: return {kind, output::Pointer{load_integer(bytes, 0, 8, false)}};
     case TypeKind::String: return {kind, decode_string(bytes, type)};
     case TypeKind::Buffer: return {kind, decode_buffer(bytes, type)};

@@ -5,6 +5,22 @@
 #include <vector>
 
 #include "kernel/btf.h"
+#include "types/btf_types.h"
+
+namespace {
+
+void read_types(const trc::kernel::Btf& btf) {
+  const trc::types::BtfSource source{&btf, 1, 0};
+  for (std::uint32_t id = 0; id < 64; ++id) {
+    trc::types::btf_type(source, id);
+    trc::types::btf_members(source, id);
+    btf.parameters(id);
+  }
+  btf.find(trc::kernel::BtfKind::Struct, "a");
+  btf.find_enumerator("A");
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string bytes(reinterpret_cast<const char*>(data), size);
@@ -13,9 +29,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!base) return 0;
   base->member_offsets(members);
   base->raw_tracepoints();
+  read_types(*base);
   if (const auto module = trc::kernel::Btf::parse(bytes, &*base)) {
     module->member_offsets(members);
     module->raw_tracepoints();
+    read_types(*module);
   }
   return 0;
 }

@@ -28,7 +28,6 @@ REFUSED = [
     ("macro two() { 2 } begin { print(two); }", "macro"),
     ("fn add($a: int64): int64 { return $a; } begin { }", "fn"),
     ('import "x.bt"; begin { }', "import"),
-    ("struct s { int a; }; begin { }", "struct"),
     ("begin { @ = tseries(1, 1s, 5); }", "tseries"),
     ('begin { print(getopt("x")); }', "getopt"),
     ("begin { print(ntop(1)); }", "ntop"),

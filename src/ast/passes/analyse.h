@@ -13,6 +13,7 @@
 #include "lang/builtin_spec.h"
 #include "probes/provider.h"
 #include "source/diagnostics.h"
+#include "types/c_section.h"
 
 namespace trc::ast {
 
@@ -20,6 +21,7 @@ struct AnalyseOptions {
   std::vector<std::string> positionals;   ///< $1 …
   probes::Scope scope;                    ///< -p / -c
   bool unsafe = false;                    ///< --unsafe
+  types::HeaderOptions headers;           ///< -I, --include
   bool compat = false;                    ///< --compat; the config block and the environment may ask for it too
 };
 

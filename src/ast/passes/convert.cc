@@ -102,6 +102,13 @@ ValuePtr to_bool(ValuePtr value) {
   return convert_to(std::move(value), lang::make_bool());
 }
 
+void give_space(Type& type, lang::AddressSpace space) {
+  if (type.is(TypeKind::Pointer) && type.space == lang::AddressSpace::None) type.space = space;
+  if (type.is(TypeKind::Array) || type.is(TypeKind::Struct)) {
+    for (lang::Field& field : type.fields) give_space(field.type, space);
+  }
+}
+
 Type readable_as(const Type& aggregate) {
   switch (aggregate.kind) {
     case TypeKind::Count: return lang::make_uint64();

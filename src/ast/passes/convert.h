@@ -17,6 +17,8 @@ typed::ValuePtr widen_to_64(typed::ValuePtr value);
 /// Types that can be true or false: integers, bools, pointers.
 bool is_condition(const lang::Type& type);
 typed::ValuePtr to_bool(typed::ValuePtr value);
+/// Pointers in a value that was read say where they point only if they differ from where they were found.
+void give_space(lang::Type& type, lang::AddressSpace space);
 /// The integer that an aggregate is read as; None when it cannot be read (stats, hist, lhist).
 lang::Type readable_as(const lang::Type& aggregate);
 

@@ -39,8 +39,13 @@ class BodyLowering {
   typed::ValuePtr raw(const Expr& e);
   /// A value to compute with: aggregates become integers, void is reported.
   typed::ValuePtr operand(const Expr& e);
+  /// Where something is reached into: as operand(), but what is in memory has not been read.
+  typed::ValuePtr place(const Expr& e);
   typed::ValuePtr condition(const Expr& e);
   typed::ValuePtr as_integer(typed::ValuePtr value);
+  /// A value in memory that has only been named so far becomes one that is read: structures get their members, texts end at their NUL. What only
+  /// reaches further into it (a member, an element) leaves it as it is, so that no more is read than is asked for.
+  typed::ValuePtr loaded(typed::ValuePtr value);
   typed::ValuePtr no_void(typed::ValuePtr value);
   /// What stands where no type is known.
   typed::ValuePtr unknown(Span span) const;
@@ -57,6 +62,7 @@ class BodyLowering {
   const PlannedProgram& plan() const { return plan_; }
   const CallLowering::Surroundings& surroundings() const { return surroundings_; }
   std::optional<lang::Type> written_type(const TypeName& type);
+  std::optional<lang::Type> tagged_type(const TypeName& type);
   std::optional<std::string> positional_text(std::uint32_t number) const;
 
  private:
@@ -87,8 +93,8 @@ class BodyLowering {
   ValuePtr lower(const IfExpr& n);
   ValuePtr lower(const SizeOf& n);
   bool names_builtin(const TypeName& type) const;
-  ValuePtr lower(const OffsetOf& n) { return unknown(n.span); }   // refusals.cc has reported these four
-  ValuePtr lower(const TypeOf& n) { return unknown(n.span); }
+  ValuePtr lower(const OffsetOf& n);
+  ValuePtr lower(const TypeOf& n) { return unknown(n.span); }   // refusals.cc has reported these three
   ValuePtr lower(const TypeInfo& n) { return unknown(n.span); }
   ValuePtr lower(const Comptime& n) { return unknown(n.span); }
 
@@ -107,6 +113,18 @@ class BodyLowering {
   ValuePtr block_value(const Block& block);
   ValuePtr cast(ValuePtr value, lang::Type type, Span span);
   ValuePtr dereference(ValuePtr address, Span span);
+  /// What is at `offset` (null: 0) bytes from where `base`, a Dereference, reads.
+  ValuePtr read_at(ValuePtr base, ValuePtr offset, lang::Type type, Span span);
+  ValuePtr member(ValuePtr base, const FieldAccess& n);
+  ValuePtr read_member(ValuePtr base, const lang::Field& field, Span span);
+  struct ContextPlace { lang::Type type; std::uint32_t offset = 0; };
+  /// ctx.a.b: where it lies in the context; type None after a report. Nothing when the expression does not begin with ctx, or the probe has no such ctx.
+  std::optional<ContextPlace> context_place(const FieldAccess* access);
+  ValuePtr no_unreadable(ValuePtr value, const std::string& name);
+  ValuePtr index_reference(ValuePtr base, ValuePtr index, Span span);
+  ValuePtr constant_named(const std::string& name, Span span);
+  /// A member of a structure, tuple or record type; reported when there is none.
+  std::optional<lang::Field> find_member(const lang::Type& type, const std::string& name, Span span);
   ValuePtr index_array(ValuePtr base, ValuePtr index, Span span);
   ValuePtr index_tuple(ValuePtr base, ValuePtr index, Span span);
   ValuePtr element_of_tuple(ValuePtr base, std::uint64_t index, Span span);
@@ -158,12 +176,19 @@ class BodyLowering {
   const VariableInfo& variable_info(std::uint32_t index) const;
   void add_pid_filter(Statements& out) const;
 
+  /// The type of an expression that is never executed, as in sizeof.
+  lang::Type type_of_unused(const Expr& e);
+
   Shared& shared_;
+  unsigned unused_ = 0;   // expressions that are looked at for their type only
   const PlannedProgram& plan_;
   std::vector<Shape>& variables_;
   std::vector<lang::Type> temporaries_;
   CallLowering::Surroundings surroundings_;
 };
+
+/// The name of a builtin's row: arg0, arg1, … are one row.
+std::string row_name(const std::string& name);
 
 /// A positional parameter as a number: integer literals with prefix, suffix or duration, and a sign.
 std::optional<typed::ValuePtr> parse_positional(std::string_view text, Span span);

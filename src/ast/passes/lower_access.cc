@@ -15,6 +15,12 @@ using lang::Type;
 using lang::TypeKind;
 using typed::ValuePtr;
 
+namespace {
+
+constexpr std::uint32_t kWholeArray = 256;   // bytes: an element of an array up to this is taken from a copy, where a wrong index is noticed
+
+}  // namespace
+
 ValuePtr BodyLowering::context_value(const lang::ContextValue& value, Span span) {
   if (value.why_unreadable.empty()) return typed::make(value.type, span, typed::ReadContext{value});
   report(Diag::NotAvailableHere, span, value.why_unreadable);
@@ -56,27 +62,14 @@ ValuePtr BodyLowering::argument_member(const FieldAccess& n) {
 
 ValuePtr BodyLowering::lower(const FieldAccess& n) {
   if (const auto* identifier = std::get_if<Identifier*>(&n.base); identifier && (*identifier)->name == "args") return argument_member(n);
-  ValuePtr base = operand(n.base);
-  if (!is_known(base)) return unknown(n.span);
-  const Type& type = base->type;
-  const bool is_struct = type.is(TypeKind::Struct) || (type.is(TypeKind::Pointer) && type.element().is(TypeKind::Struct));
-  if (is_struct) {
-    report(Diag::NotSupportedYet, n.span, "reading fields of C structures is not supported yet");
+  if (const auto found = context_place(&n)) {
+    if (found->type.is_integer()) {
+      return typed::make(found->type, n.span, typed::ReadContext{{.type = found->type, .source = lang::ContextSource{found->offset}}});
+    }
+    if (!found->type.is(TypeKind::None)) report(Diag::NotAvailableHere, n.span, "only numbers can be read from ctx");
     return unknown(n.span);
   }
-  if (!type.is(TypeKind::Record)) {
-    report(Diag::InvalidOperand, n.span, fmt::format("a value of type '{}' has no fields", lang::type_name(type)));
-    return unknown(n.span);
-  }
-  std::vector<std::string> names;
-  for (std::uint32_t i = 0; i < type.fields.size(); ++i) {
-    const Type member = type.fields[i].type;
-    if (type.fields[i].name == n.field) return typed::make(member, n.span, typed::Member{std::move(base), i});
-    names.push_back(type.fields[i].name);
-  }
-  Diagnostic& diagnostic = report(Diag::UnknownField, n.field_span, fmt::format("the record has no field named '{}'", n.field));
-  if (auto near = nearest(n.field, names); !near.empty()) diagnostic.with_hint("did you mean " + near + "?");
-  return unknown(n.span);
+  return member(place(n.base), n);
 }
 
 ValuePtr BodyLowering::element_of_tuple(ValuePtr base, std::uint64_t index, Span span) {
@@ -102,7 +95,7 @@ ValuePtr BodyLowering::lower(const TupleAccess& n) {
 }
 
 ValuePtr BodyLowering::lower(const Index& n) {
-  ValuePtr base = operand(n.base);
+  ValuePtr base = place(n.base);
   if (n.indexes.size() != 1) {
     report(Diag::InvalidOperand, n.span, "only maps take several keys");
     return unknown(n.span);
@@ -134,11 +127,18 @@ ValuePtr BodyLowering::index_array(ValuePtr base, ValuePtr index, Span span) {
   const bool is_text = base->type.is_string();
   const Type element = is_text ? lang::make_integer(8, true) : base->type.element();
   const std::uint32_t count = is_text ? base->type.size : base->type.count;
+  const bool is_open = count == 0 && std::holds_alternative<typed::Dereference>(base->op);   // a flexible array
   const auto constant = constant_value(*index);
-  if (constant && constant->bits >= count) {
+  if (constant && constant->bits >= count && !is_open) {
     report(Diag::InvalidOperand, index->span, fmt::format("the index {} is out of bounds for {} of size {}", static_cast<std::int64_t>(constant->bits),
                                                           is_text ? "string" : "array", count));
     return unknown(span);
+  }
+  if (std::holds_alternative<typed::Dereference>(base->op)) {
+    if (constant || element.is(TypeKind::Struct) || element.is(TypeKind::Array) || element.is_string() || base->type.size > kWholeArray || is_open) {
+      return index_reference(std::move(base), std::move(index), span);
+    }
+    base = loaded(std::move(base));
   }
   if (const auto* text = std::get_if<typed::StringConstant>(&base->op); text && constant) {
     const std::int8_t letter = constant->bits < text->bytes.size() ? static_cast<std::int8_t>(text->bytes[constant->bits]) : std::int8_t{0};
@@ -156,21 +156,24 @@ ValuePtr BodyLowering::dereference(ValuePtr address, Span span) {
   }
   Type pointee = address->type.element();
   const AddressSpace space = address->type.space;
-  if (pointee.is(TypeKind::Struct)) {
-    report(Diag::NotSupportedYet, span, "reading C structures is not supported yet");
+  if (pointee.is(TypeKind::Struct)) pointee = shared_.input.types.resolved(std::move(pointee));
+  if (pointee.is(TypeKind::Struct) && pointee.definition == 0) {
+    const std::string why = shared_.input.types.why_no_kernel_types();
+    report(Diag::UnknownIdentifier, span, fmt::format("'{}' is declared somewhere, but not what it has", lang::type_name(pointee)))
+        .with_hint(why.empty() ? "neither the script nor the kernel defines it" : why + "; define it in the script");
     return unknown(span);
   }
-  if (pointee.is(TypeKind::Void) || pointee.size == 0) {
+  if (pointee.is(TypeKind::Void) || (pointee.size == 0 && !pointee.is(TypeKind::Struct))) {
     report(Diag::InvalidOperand, span, fmt::format("The * operator can not be used on expressions of type '{}'", lang::type_name(address->type)))
         .with_hint("cast it to a pointer to what is stored there");
     return unknown(span);
   }
-  if (space == AddressSpace::None) {
+  if (space == AddressSpace::None && unused_ == 0) {
     report(Diag::NotAvailableHere, span, "which address space? a pointer says kernel or user memory only in probes of one or the other")
         .with_hint("use kptr() or uptr()");
     return unknown(span);
   }
-  if (pointee.is(TypeKind::Pointer) && pointee.space == AddressSpace::None) pointee.space = space;
+  give_space(pointee, space);
   return typed::make(pointee, span, typed::Dereference{std::move(address)});
 }
 
@@ -188,6 +191,17 @@ ValuePtr BodyLowering::cast(ValuePtr value, Type type, Span span) {
     type.space = from.is_integer() ? plan_.context.space : from.space;
     if (from.is_integer()) value = convert_to(widen_to_64(std::move(value)), lang::make_uint64());
     return typed::make(type, span, typed::Convert{std::move(value)});
+  }
+  if (const auto literal = literal_value(*value); literal && type.is_enumeration()) {
+    if (!lang::enumerator_name(type, static_cast<std::int64_t>(literal->bits))) {
+      std::string names;
+      for (std::size_t i = 0; i < type.enumerators->size() && i < 8; ++i) names += (i ? ", " : "") + (*type.enumerators)[i].name;
+      const std::string bare = type.name.substr(type.name.find(' ') + 1);
+      report(Diag::InvalidOperand, span, fmt::format("Enum: {} doesn't contain a variant value of {}", bare, static_cast<std::int64_t>(literal->bits)))
+          .with_hint("it has: " + names + (type.enumerators->size() > 8 ? ", …" : ""));
+      return unknown(span);
+    }
+    return typed::make_constant(type, span, literal->bits);
   }
   if (type.is_integer() && from_number) return typed::make(type, span, typed::Convert{std::move(value)});
   if (type.is(TypeKind::Bool) && from_number) return to_bool(std::move(value));

@@ -71,12 +71,12 @@ void BodyLowering::lower(const Let& n, Statements& out) {
   if (n.type) {
     const auto type = written_type(*n.type);
     if (!type) return;
-    if (type->is(TypeKind::Struct) || type->is(TypeKind::Void)) {
-      report(type->is(TypeKind::Void) ? Diag::InvalidAssignment : Diag::NotSupportedYet, n.type->span,
-             fmt::format("a variable of type '{}' is not {}", lang::type_name(*type), type->is(TypeKind::Void) ? "possible" : "supported yet"));
+    const auto whole = shared_.input.types.completed(*type);
+    if (!whole) {
+      report(Diag::InvalidAssignment, n.type->span, fmt::format("a variable of type '{}' is not possible", lang::type_name(*type)));
       return;
     }
-    variables_[slot] = shape_of(*type);
+    variables_[slot] = shape_of(*whole);
     variables_[slot].is_declared = true;
   }
   if (n.init) {
@@ -130,7 +130,7 @@ ValuePtr BodyLowering::increment_variable(const Variable& n, std::int64_t delta,
   if (slot == kNone || !variables_[slot].is_known()) return unknown(span);
   Shape& shape = variables_[slot];
   if (shape.type.is(TypeKind::Pointer)) {
-    const std::int64_t size = std::max<std::uint32_t>(shape.type.element().size, 1);
+    const std::int64_t size = std::max<std::uint32_t>(shared_.input.types.resolved(shape.type.element()).size, 1);
     return typed::make(shape.type, span, typed::IncrementSlot{slot, delta * size, want_old});
   }
   if (!shape.type.is_integer()) {

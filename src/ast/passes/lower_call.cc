@@ -76,13 +76,12 @@ std::string arity_message(const lang::BuiltinSpec& row, std::size_t count) {
   return fmt::format("{}() {} ({} provided)", row.name, wanted, count);
 }
 
-/// arg0, arg1, … are one row.
+}  // namespace
+
 std::string row_name(const std::string& name) {
   const bool is_argument = name.size() > 3 && name.starts_with("arg") && std::all_of(name.begin() + 3, name.end(), is_digit);
   return is_argument ? "argN" : name;
 }
-
-}  // namespace
 
 bool is_parameter_word(std::string_view word) {
   return std::any_of(std::begin(kWords), std::end(kWords), [&](const auto& row) { return row.word == word; });
@@ -199,7 +198,7 @@ ValuePtr CallOfBuiltin::known(ValuePtr value) {
   return nullptr;
 }
 
-ValuePtr CallOfBuiltin::raw_argument(std::size_t i) { return known(body_.no_void(body_.raw(args_[i]))); }
+ValuePtr CallOfBuiltin::raw_argument(std::size_t i) { return known(body_.loaded(body_.no_void(body_.raw(args_[i])))); }
 
 ValuePtr CallOfBuiltin::argument(std::size_t i) {
   ValuePtr value = known(body_.operand(args_[i]));

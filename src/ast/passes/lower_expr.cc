@@ -26,7 +26,13 @@ ValuePtr BodyLowering::no_void(ValuePtr value) {
 
 ValuePtr BodyLowering::operand(const Expr& e) { return as_integer(no_void(raw(e))); }
 
+ValuePtr BodyLowering::place(const Expr& e) {
+  ValuePtr value = no_void(raw(e));
+  return value->type.is_aggregate() ? as_integer(std::move(value)) : std::move(value);
+}
+
 ValuePtr BodyLowering::as_integer(ValuePtr value) {
+  value = loaded(std::move(value));
   if (!value->type.is_aggregate()) return value;
   const Type integer = readable_as(value->type);
   const Span span = value->span;
@@ -73,7 +79,22 @@ ValuePtr BodyLowering::lower(const StringLiteral& n) {
 
 ValuePtr BodyLowering::lower(const BoolLiteral& n) { return typed::make_constant(lang::make_bool(), n.span, n.value); }
 
-ValuePtr BodyLowering::lower(const Identifier& n) { return builtin(n.name, n.span, n.span, {}, false); }
+ValuePtr BodyLowering::lower(const Identifier& n) {
+  if (auto constant = constant_named(n.name, n.span)) return constant;
+  return builtin(n.name, n.span, n.span, {}, false);
+}
+
+/// An enumerator or a macro; null if the name is neither. The script's own come before builtins, the kernel's behind: it has 20,000 names.
+ValuePtr BodyLowering::constant_named(const std::string& name, Span span) {
+  auto constant = shared_.input.types.find_own_constant(name);
+  if (!constant && shared_.input.catalogue.find(row_name(name)).empty()) constant = shared_.input.types.find_constant(name);
+  if (!constant) return nullptr;
+  if (constant->type.is(TypeKind::None)) {
+    return typed::make_constant(type_of(Literal{constant->bits, constant->is_negative}), span, constant->bits);
+  }
+  if (constant->type.is_string()) return typed::make(constant->type, span, typed::StringConstant{constant->text});
+  return typed::make_constant(constant->type, span, constant->bits);
+}
 
 ValuePtr BodyLowering::lower(const Call& n) { return builtin(n.callee, n.callee_span, n.span, n.args, true); }
 
@@ -152,6 +173,13 @@ ValuePtr BodyLowering::block_value(const Block& block) {
   return typed::make(type, block.span, typed::Sequence{std::move(before), std::move(value)});
 }
 
+Type BodyLowering::type_of_unused(const Expr& e) {
+  ++unused_;
+  Type type = raw(e)->type;
+  --unused_;
+  return type;
+}
+
 /// A bare identifier is a type name first, a value if there is no such type.
 bool BodyLowering::names_builtin(const TypeName& type) const {
   return type.tag.empty() && type.suffixes.empty() && !type.of && !type.of_type && type.name != "string" && type.name != "buffer" &&
@@ -167,11 +195,12 @@ ValuePtr BodyLowering::lower(const SizeOf& n) {
     if (!written) return unknown(n.span);
     type = std::move(*written);
   } else {
-    type = raw(*n.operand)->type;
+    type = type_of_unused(*n.operand);
   }
   if (type.is(TypeKind::None)) return unknown(n.span);
-  if (type.is(TypeKind::Struct)) {
-    report(Diag::NotSupportedYet, n.span, fmt::format("the size of {} is not supported yet", lang::type_name(type)));
+  type = shared_.input.types.resolved(std::move(type));
+  if (type.is(TypeKind::Struct) && type.definition == 0) {
+    report(Diag::InvalidOperand, n.span, fmt::format("the size of '{}' is not known here", lang::type_name(type)));
     return unknown(n.span);
   }
   const std::uint64_t size = type.is_aggregate() ? 8 : type.size;   // language.md §8.1: what scripts have always seen

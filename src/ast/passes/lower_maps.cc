@@ -73,7 +73,7 @@ void BodyLowering::assign_map(const MapRef& target, const Assign& n, Statements&
   MapState& state = shared_.maps[map];
   const std::string& name = shared_.input.names.maps[map].name;
   ValuePtr key = target.has_keys ? key_of(map, target.keys, target.span) : nullptr;
-  ValuePtr value = no_void(raw(n.value));
+  ValuePtr value = loaded(no_void(raw(n.value)));
   if (value->type.is_aggregate()) {
     if (state.value.type.is_integer() && !state.value.is_assumed) {
       value = as_integer(std::move(value));

@@ -221,11 +221,12 @@ ValuePtr BodyLowering::pointers(BinaryOp op, ValuePtr left, ValuePtr right, Span
 
 ValuePtr BodyLowering::pointer_offset(ValuePtr pointer, ValuePtr count, bool minus, Span span) {
   const Type type = pointer->type;
-  if (type.element().is(TypeKind::Struct)) {
-    report(Diag::NotSupportedYet, span, "arithmetic on pointers to C structures is not supported yet");
+  const Type pointee = shared_.input.types.resolved(type.element());
+  if (pointee.is(TypeKind::Struct) && pointee.size == 0) {
+    report(Diag::InvalidOperand, span, fmt::format("the size of '{}' is not known here", lang::type_name(pointee)));
     return unknown(span);
   }
-  const std::uint64_t size = std::max<std::uint32_t>(type.element().size, 1);
+  const std::uint64_t size = std::max<std::uint32_t>(pointee.size, 1);
   count = convert_to(widen_to_64(std::move(count)), lang::make_int64());
   if (auto literal = literal_value(*count)) {
     count = typed::make_constant(lang::make_int64(), span, literal->bits * size);
@@ -298,7 +299,7 @@ ValuePtr BodyLowering::lower(const Unary& n) {
     return unknown(n.span);
   }
   // The operand's width stays: ~ of an int8 is a uint8, - of a uint8 a uint8.
-  const Type type = n.op == UnaryOp::Negate ? value->type : lang::make_integer(value->type.size * 8, false);
+  const Type type = lang::make_integer(value->type.size * 8, n.op == UnaryOp::Negate && value->type.is_signed);
   value = widen_to_64(std::move(value));
   const Type wide = value->type;
   const auto op = n.op == UnaryOp::Negate ? typed::UnaryOp::Negate : typed::UnaryOp::BitNot;

@@ -72,21 +72,25 @@ std::optional<typed::ValuePtr> parse_positional(std::string_view text, Span span
   return typed::make_constant(type_of(*folded), span, folded->bits);
 }
 
+std::optional<Type> BodyLowering::tagged_type(const TypeName& name) {
+  const auto tag = name.tag == "struct" ? types::Tag::Struct : name.tag == "union" ? types::Tag::Union : types::Tag::Enum;
+  if (auto type = shared_.input.types.find(tag, name.name)) return type;
+  Diagnostic& diagnostic = report(Diag::UnknownIdentifier, name.span, fmt::format("Cannot resolve unknown type \"{} {}\"", name.tag, name.name));
+  const std::string why = shared_.input.types.why_no_kernel_types();
+  if (!why.empty()) diagnostic.with_hint(why + "; define the type in the script");
+  return std::nullopt;
+}
+
 std::optional<Type> BodyLowering::written_type(const TypeName& name) {
   std::optional<Type> type;
   std::size_t next = 0;   // the first suffix that is not part of the base
   if (name.of_type) {
     type = written_type(*name.of_type);
   } else if (name.of) {
-    type = raw(*name.of)->type;
+    type = type_of_unused(*name.of);
     if (type->is(TypeKind::None)) return std::nullopt;
-  } else if (name.tag == "enum" || name.tag == "union") {
-    report(Diag::NotSupportedYet, name.span, fmt::format("{} types are not supported yet", name.tag));
-    return std::nullopt;
-  } else if (name.tag == "struct") {
-    type.emplace();
-    type->kind = TypeKind::Struct;
-    type->name = name.name;
+  } else if (!name.tag.empty()) {
+    type = tagged_type(name);
   } else if (name.name == "string" || name.name == "buffer") {
     std::uint64_t capacity = shared_.input.settings.settings.max_strlen;
     if (!name.suffixes.empty() && name.suffixes.front().has_count) {
@@ -99,7 +103,9 @@ std::optional<Type> BodyLowering::written_type(const TypeName& name) {
     }
     type = name.name == "string" ? lang::make_string(static_cast<std::uint32_t>(capacity)) : lang::make_buffer(static_cast<std::uint32_t>(capacity));
   } else {
-    type = lang::find_named_type(name.name);
+    type = shared_.input.types.find_own_typedef(name.name);
+    if (!type) type = lang::find_named_type(name.name);
+    if (!type) type = shared_.input.types.find_typedef(name.name);
     if (!type) {
       Diagnostic& diagnostic = report(Diag::UnknownIdentifier, name.span, "Unknown type: " + name.name);
       if (auto near = nearest(name.name, lang::named_types()); !near.empty()) diagnostic.with_hint("did you mean " + near + "?");
@@ -113,7 +119,7 @@ std::optional<Type> BodyLowering::written_type(const TypeName& name) {
     } else if (!suffix.has_count) {
       report(Diag::NotSupportedYet, name.span, "arrays without a size are not supported yet");
       return std::nullopt;
-    } else if (suffix.count == 0 || type->size == 0 || suffix.count > kMaxTypeSize / type->size) {
+    } else if (type = shared_.input.types.completed(std::move(*type)).value_or(Type{}); suffix.count == 0 || type->size == 0 || suffix.count > kMaxTypeSize / type->size) {
       report(Diag::LimitExceeded, name.span, fmt::format("an array must have between 1 and {} bytes", kMaxTypeSize));
       return std::nullopt;
     } else {

@@ -15,6 +15,7 @@
 #include "lang/builtin_spec.h"
 #include "probes/provider.h"
 #include "source/diagnostics.h"
+#include "types/library.h"
 
 namespace trc::ast {
 
@@ -99,6 +100,7 @@ struct BodyInput {
   const Options& settings;
   const lang::Catalogue& catalogue;
   const AnalyseOptions& options;
+  types::Library& types;
 };
 typed::TypedProgram lower_bodies(const BodyInput& input, Diagnostics& diags);
 

@@ -12,7 +12,6 @@ class Refuser : public Walker<Refuser> {
  public:
   explicit Refuser(Diagnostics& diags) : diags_(diags) {}
 
-  void enter(const OffsetOf& n) { refuse(n.span, "offsetof"); }
   void enter(const TypeInfo& n) { refuse(n.span, "typeinfo"); }
   void enter(const TypeOf& n) { refuse(n.span, "typeof as a value"); }
   void enter(const Comptime& n) { refuse(n.span, "comptime"); }
@@ -34,9 +33,6 @@ class Refuser : public Walker<Refuser> {
 
 void refuse_unsupported(const Program& program, Diagnostics& diags) {
   Refuser refuser(diags);
-  for (const CDefinition* definition : program.c_definitions) {
-    diags.report(Diag::NotSupportedYet, definition->span, "C definitions (#include, #define, struct, enum) are not supported yet");
-  }
   for (const Import* import : program.imports) refuser.refuse(import->span, "import");
   for (const Macro* macro : program.macros) refuser.refuse(macro->span, "macro");
   for (const Function* function : program.functions) refuser.refuse(function->span, "fn");

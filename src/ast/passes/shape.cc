@@ -19,6 +19,7 @@ bool holds(const Type& type, std::uint64_t value) {
 
 /// `type` widened until it holds a non-negative literal; its sign stays unless no width is enough.
 Type widened_for(Type type, std::uint64_t literal) {
+  if (type.is_enumeration()) type = lang::make_integer(bits_of(type), type.is_signed);
   while (!holds(type, literal)) {
     if (bits_of(type) == 64) return lang::make_uint64();
     type = lang::make_integer(bits_of(type) * 2, type.is_signed);
@@ -27,10 +28,11 @@ Type widened_for(Type type, std::uint64_t literal) {
 }
 
 Type common_integer(const Type& a, const Type& b) {
-  if (a.is_signed == b.is_signed) return a.size >= b.size ? a : b;
+  if (a == b) return a;
+  if (a.is_signed == b.is_signed) return lang::make_integer(std::max(bits_of(a), bits_of(b)), a.is_signed);
   const Type& with_sign = a.is_signed ? a : b;
   const Type& without = a.is_signed ? b : a;
-  if (with_sign.size > without.size) return with_sign;
+  if (with_sign.size > without.size) return lang::make_integer(bits_of(with_sign), true);
   return lang::make_integer(std::min(64u, bits_of(without) * 2), true);
 }
 
@@ -134,7 +136,7 @@ bool all_known(const Shape& shape) {
 
 bool is_flexible(const typed::Value& value) {
   const auto* constant = std::get_if<typed::Constant>(&value.op);
-  return constant && value.type.is_integer() && value.type.is_signed && static_cast<std::int64_t>(constant->bits) >= 0;
+  return constant && value.type.is_integer() && !value.type.is_enumeration() && value.type.is_signed && static_cast<std::int64_t>(constant->bits) >= 0;
 }
 
 Type literal_type(std::uint64_t value) {

@@ -50,7 +50,7 @@ TEST(TracepointTypes, TextPointersAndArrays) {
   EXPECT_EQ(name.element(), lang::make_integer(8, true));
   const auto list = tracepoint_member({"f", "const char *const *", 8, 8, false}, AddressSpace::User).type;
   EXPECT_TRUE(list.element().is(lang::TypeKind::Pointer));
-  EXPECT_TRUE(tracepoint_member({"f", "struct sock *", 8, 8, false}, AddressSpace::Kernel).type.element().is(lang::TypeKind::Void));
+  EXPECT_TRUE(tracepoint_member({"f", "struct sock *", 8, 8, false}, AddressSpace::Kernel).type.element() == lang::make_struct("struct sock"));
 }
 
 TEST(TracepointTypes, DynamicOnesPointIntoTheRecord) {
