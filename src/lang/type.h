@@ -78,6 +78,8 @@ std::optional<Type> find_named_type(std::string_view name);
 /// Those names, for "did you mean".
 std::vector<std::string> named_types();
 
+/// The name of a kind of types, without what makes it one type: "int", "string", "pointer".
+const char* kind_name(TypeKind kind);
 /// As diagnostics and typeof print it: "int64", "string[16]", "(int64,string[4])", "count_t".
 std::string type_name(const Type& type);
 

@@ -22,6 +22,7 @@ struct Shared {
   const BodyInput& input;
   std::vector<MapState> maps;                ///< by index into Names::maps
   std::vector<lang::EventSchema> events;
+  std::vector<Setting> settings = effective_settings(input.settings);
   bool changed = false;                      ///< a type has widened in this round
   bool is_final = false;
   Diagnostics* diags = nullptr;
@@ -40,6 +41,8 @@ class BodyLowering {
   /// A value to compute with: aggregates become integers, void is reported.
   typed::ValuePtr operand(const Expr& e);
   typed::ValuePtr condition(const Expr& e);
+  /// What a condition is, if that is known now; a report if it is only known at run time.
+  std::optional<bool> comptime_condition(const Expr& e);
   typed::ValuePtr as_integer(typed::ValuePtr value);
   typed::ValuePtr no_void(typed::ValuePtr value);
   /// What stands where no type is known.
@@ -57,6 +60,8 @@ class BodyLowering {
   const PlannedProgram& plan() const { return plan_; }
   const CallLowering::Surroundings& surroundings() const { return surroundings_; }
   std::optional<lang::Type> written_type(const TypeName& type);
+  /// Of sizeof, typeof, typeinfo: a type, or the type of an expression that is not evaluated.
+  std::optional<lang::Type> type_of_operand(const TypeName* type, const std::optional<Expr>& operand);
   std::optional<std::string> positional_text(std::uint32_t number) const;
 
  private:
@@ -87,10 +92,10 @@ class BodyLowering {
   ValuePtr lower(const IfExpr& n);
   ValuePtr lower(const SizeOf& n);
   bool names_builtin(const TypeName& type) const;
-  ValuePtr lower(const OffsetOf& n) { return unknown(n.span); }   // refusals.cc has reported these four
-  ValuePtr lower(const TypeOf& n) { return unknown(n.span); }
-  ValuePtr lower(const TypeInfo& n) { return unknown(n.span); }
-  ValuePtr lower(const Comptime& n) { return unknown(n.span); }
+  ValuePtr lower(const OffsetOf& n) { return unknown(n.span); }   // refusals.cc has reported it
+  ValuePtr lower(const TypeOf& n);
+  ValuePtr lower(const TypeInfo& n);
+  ValuePtr lower(const Comptime& n);
 
   // ---- operators ----
   ValuePtr binary(BinaryOp op, ValuePtr left, ValuePtr right, Span span, Span op_span);
@@ -164,8 +169,5 @@ class BodyLowering {
   std::vector<lang::Type> temporaries_;
   CallLowering::Surroundings surroundings_;
 };
-
-/// A positional parameter as a number: integer literals with prefix, suffix or duration, and a sign.
-std::optional<typed::ValuePtr> parse_positional(std::string_view text, Span span);
 
 }  // namespace trc::ast

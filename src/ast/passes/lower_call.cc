@@ -272,6 +272,24 @@ std::optional<std::string> CallOfBuiltin::literal_string(std::size_t i) {
   return std::nullopt;
 }
 
+std::optional<bool> CallOfBuiltin::literal_condition(std::size_t i) {
+  const auto value = body_.comptime_condition(args_[i]);
+  failed_ = failed_ || !value;
+  return value;
+}
+
+std::optional<Type> CallOfBuiltin::argument_type(std::size_t i) {
+  std::optional<Type> type;
+  if (const auto* named = std::get_if<TypeOf*>(&args_[i])) {
+    type = body_.type_of_operand((*named)->type, (*named)->operand);
+  } else {
+    type = body_.raw(args_[i])->type;
+  }
+  if (type && type->is(TypeKind::None)) type.reset();
+  failed_ = failed_ || !type;
+  return type;
+}
+
 std::optional<CallLowering::Map> CallOfBuiltin::whole_map(std::size_t i) {
   const auto* ref = std::get_if<MapRef*>(&args_[i]);
   if (!ref || (*ref)->has_keys) return std::nullopt;

@@ -31,6 +31,8 @@ class CallOfBuiltin final : public CallLowering {
   typed::ValuePtr raw_argument(std::size_t i) override;
   std::optional<std::int64_t> literal_int(std::size_t i) override;
   std::optional<std::string> literal_string(std::size_t i) override;
+  std::optional<bool> literal_condition(std::size_t i) override;
+  std::optional<lang::Type> argument_type(std::size_t i) override;
   std::optional<Map> whole_map(std::size_t i) override;
   typed::ValuePtr key(const Map& map, std::size_t i) override;
   std::optional<Map> map_element(std::size_t i, typed::ValuePtr& key) override;

@@ -51,7 +51,13 @@ class Resolver {
     std::uint32_t map;
     Span span;
   };
-  using Scope = std::map<std::string, std::uint32_t>;
+  /// A variable of a macro's own is another one in each expansion.
+  struct VariableName {
+    std::string text;
+    std::uint32_t expansion = 0;
+    auto operator<=>(const VariableName&) const = default;
+  };
+  using Scope = std::map<VariableName, std::uint32_t>;
 
   ProbeNames& current() { return names_.probes.back(); }
 
@@ -112,25 +118,27 @@ class Resolver {
   }
 
   // ---- variables ----
-  std::optional<std::uint32_t> find(const std::string& name) const {
+  static VariableName name_of(const Variable& use) { return {use.name, use.expansion}; }
+
+  std::optional<std::uint32_t> find(const VariableName& name) const {
     for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
       if (auto it = scope->find(name); it != scope->end()) return it->second;
     }
     return std::nullopt;
   }
 
-  std::uint32_t declare(const std::string& name, Span span) {
+  std::uint32_t declare(const VariableName& name, Span span) {
     const auto index = static_cast<std::uint32_t>(current().variables.size());
-    current().variables.push_back({.name = name, .declared = span});
+    current().variables.push_back({.name = name.text, .declared = span});
     scopes_.back()[name] = index;
     return index;
   }
 
   /// `let` and `for` variables may not hide another one.
-  std::uint32_t declare_new(const std::string& name, Span span) {
+  std::uint32_t declare_new(const VariableName& name, Span span) {
     if (auto existing = find(name)) {
       const VariableInfo& old = current().variables[*existing];
-      diags_.report(Diag::Redeclared, span, fmt::format("Variable ${} was already declared. Variable shadowing is not allowed.", name))
+      diags_.report(Diag::Redeclared, span, fmt::format("Variable ${} was already declared. Variable shadowing is not allowed.", name.text))
           .with_note(old.declared, old.is_let ? "This is the initial declaration." : "This is the initial assignment.");
     }
     return declare(name, span);
@@ -139,7 +147,9 @@ class Resolver {
   void report_undefined(const Variable& use) {
     std::vector<std::string> visible;
     for (const Scope& scope : scopes_) {
-      for (const auto& [name, index] : scope) visible.push_back("$" + name);
+      for (const auto& [name, index] : scope) {
+        if (name.expansion == use.expansion) visible.push_back("$" + name.text);
+      }
     }
     Diagnostic& report = diags_.report(Diag::UndefinedVariable, use.span, "Undefined or undeclared variable: $" + use.name);
     if (auto near = nearest("$" + use.name, visible); !near.empty()) report.with_hint("did you mean " + near + "?");
@@ -153,7 +163,7 @@ class Resolver {
   }
 
   void read(const Variable& use) {
-    const auto index = find(use.name);
+    const auto index = find(name_of(use));
     if (!index) return report_undefined(use);
     names_.variable[use.id] = *index;
     VariableInfo& variable = current().variables[*index];
@@ -163,8 +173,8 @@ class Resolver {
   }
 
   void assign(const Variable& target) {
-    const auto existing = find(target.name);
-    const std::uint32_t index = existing ? *existing : declare(target.name, target.span);
+    const auto existing = find(name_of(target));
+    const std::uint32_t index = existing ? *existing : declare(name_of(target), target.span);
     current().variables[index].is_assigned = true;
     names_.variable[target.id] = index;
   }
@@ -230,14 +240,14 @@ class Resolver {
 
   /// ++, -- and compound assignments ask for a variable that is there.
   void update(const Variable& use) {
-    if (!find(use.name)) return report_undefined(use);
+    if (!find(name_of(use))) return report_undefined(use);
     assign(use);
   }
 
   void visit(const Let& let) {
     if (let.init) visit(*let.init);
     visit_type(let.type);
-    const std::uint32_t index = declare_new(let.name, let.name_span);
+    const std::uint32_t index = declare_new({let.name, let.expansion}, let.name_span);
     VariableInfo& variable = current().variables[index];
     variable.type = let.type;
     variable.is_let = true;
@@ -283,7 +293,7 @@ class Resolver {
     if (loop.from) visit(*loop.from);
     if (loop.to) visit(*loop.to);
     scopes_.emplace_back();
-    const std::uint32_t index = declare_new(loop.variable, loop.variable_span);
+    const std::uint32_t index = declare_new({loop.variable, loop.expansion}, loop.variable_span);
     current().variables[index].is_assigned = true;
     names_.variable[loop.id] = index;
     if (loop.body) visit(*loop.body);

@@ -4,10 +4,12 @@
 
 namespace trc::ast {
 
-std::optional<Analysis> run_passes(const Program& program, const std::vector<const SourceFile*>& files, const lang::Catalogue& catalogue,
+std::optional<Analysis> run_passes(const Program& written, const std::vector<const SourceFile*>& files, const lang::Catalogue& catalogue,
                                    const World& world, const AnalyseOptions& options, Diagnostics& diags) {
-  Options settings = read_settings(program.config, world.environment, diags);
+  Options settings = read_settings(written.config, world.environment, diags);
   settings.settings.compat |= options.compat;
+  const Program program = expand_macros(written, catalogue, diags);
+  check_parameters(find_parameters(program, diags), options.named_parameters, diags);
   refuse_unsupported(program, diags);
   const Names names = resolve_names(program, catalogue, diags);
   check_flow(program, diags);

@@ -13,15 +13,6 @@ class Refuser : public Walker<Refuser> {
   explicit Refuser(Diagnostics& diags) : diags_(diags) {}
 
   void enter(const OffsetOf& n) { refuse(n.span, "offsetof"); }
-  void enter(const TypeInfo& n) { refuse(n.span, "typeinfo"); }
-  void enter(const TypeOf& n) { refuse(n.span, "typeof as a value"); }
-  void enter(const Comptime& n) { refuse(n.span, "comptime"); }
-  void enter(const IfExpr& n) {
-    if (n.comptime) refuse(n.span, "if comptime");
-  }
-  void enter(const If& n) {
-    if (n.comptime) refuse(n.span, "if comptime");
-  }
   void enter(const ImportStmt& n) { refuse(n.span, "import inside a block"); }
 
   void refuse(Span span, std::string_view what) { diags_.report(Diag::NotSupportedYet, span, fmt::format("{} is not supported yet", what)); }
@@ -37,8 +28,6 @@ void refuse_unsupported(const Program& program, Diagnostics& diags) {
   for (const CDefinition* definition : program.c_definitions) {
     diags.report(Diag::NotSupportedYet, definition->span, "C definitions (#include, #define, struct, enum) are not supported yet");
   }
-  for (const Import* import : program.imports) refuser.refuse(import->span, "import");
-  for (const Macro* macro : program.macros) refuser.refuse(macro->span, "macro");
   for (const Function* function : program.functions) refuser.refuse(function->span, "fn");
   for (const Probe* probe : program.probes) refuser.walk(*probe);
 }
