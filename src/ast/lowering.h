@@ -80,7 +80,12 @@ class CallLowering {
   /// `@m[k]`: the map, and the key.
   virtual std::optional<Map> map_element(std::size_t i, typed::ValuePtr& key) = 0;
 
+  /// An assignment of the value to argument i, a variable; nothing after a report.
+  virtual std::optional<typed::Statements> assign(std::size_t i, typed::ValuePtr value) = 0;
+
   // ---- help ----
+  /// A variable of the call's own.
+  virtual typed::SlotId temporary(const lang::Type& type) = 0;
   virtual Diagnostic& report(Diag code, Span span, std::string message) = 0;
   virtual typed::ValuePtr convert(typed::ValuePtr value, const lang::Type& to) = 0;
   /// An aggregate read from a map as an integer over all CPUs; null after a report when it is not readable.

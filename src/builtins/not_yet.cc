@@ -36,7 +36,7 @@ constexpr BuiltinSpec kRows[] = {
     missing_form("comm"),
     missing("assert"), missing("bswap"), missing("cat"), missing("cgroup_path"), missing("cgroupid"),
     missing("container_of"), missing("debugf"), missing("dw_ustack", BuiltinForm::Value), missing("errorf"),
-    missing("find"), missing("is_err"),
+    missing("is_err"),
     missing("kaddr"), missing("kfunc_allowed"), missing("kfunc_exist"),
     missing("macaddr"), missing("memcmp"), missing("ntop"), missing("override"), missing("path"), missing("percpu_kaddr"), missing("pton"),
     missing("signal"), missing("signal_name"), missing("signal_thread"), missing("skboutput"), missing("socket_cookie"),

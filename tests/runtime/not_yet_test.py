@@ -25,7 +25,6 @@ REFUSED = [
     ("self:signal:SIGUSR1 { @ = count(); }", "self"),
     ("test:x { return 0; }", "test"),
     ("bench:x { }", "bench"),
-    ("fn add($a: int64): int64 { return $a; } begin { }", "fn"),
     ("struct s { int a; }; begin { }", "struct"),
     ("begin { @ = tseries(1, 1s, 5); }", "tseries"),
     ("begin { print(ntop(1)); }", "ntop"),

@@ -3,8 +3,10 @@
 // for good. A value whose type is not known (yet, or after a report) has type None; everything accepts it and says nothing more.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ast/lowering.h"
@@ -22,6 +24,7 @@ struct Shared {
   const BodyInput& input;
   std::vector<MapState> maps;                ///< by index into Names::maps
   std::vector<lang::EventSchema> events;
+  std::map<std::pair<const Function*, std::size_t>, lang::AddressSpace> pointer_spaces;   ///< of parameters of the script's functions
   std::vector<Setting> settings = effective_settings(input.settings);
   bool changed = false;                      ///< a type has widened in this round
   bool is_final = false;
@@ -32,6 +35,8 @@ class BodyLowering {
  public:
   BodyLowering(Shared& shared, const PlannedProgram& plan, std::vector<Shape>& variables);
   typed::Statements lower();
+  /// Of a function: its parameters are the first variables. Fills in everything but the code's name and slots.
+  void lower(const Function& function, typed::Function& into);
   /// Types of variables, then of temporaries.
   std::vector<lang::Type> slots() const;
 
@@ -123,6 +128,13 @@ class BodyLowering {
   bool is_never_negative(const typed::Value& value) const;
   void warn_sign(const typed::Value& value, std::string_view where, Span span);
 
+  // ---- functions of the script (lower_function.cc) ----
+  ValuePtr call_function(std::uint32_t index, const Call& call);
+  void return_from_function(const Return& n, Statements& out);
+  lang::AddressSpace pointer_space(const Function& function, std::size_t parameter) const;
+  ValuePtr pass_pointer(const Function& function, std::size_t parameter, lang::Type type, ValuePtr value, Span span);
+  bool refuse_in_function(const std::string& builtin, Span span);
+
   // ---- builtins (lower_call.cc) ----
   ValuePtr builtin(const std::string& name, Span name_span, Span span, const std::vector<Expr>& args, bool has_parentheses);
   const lang::BuiltinSpec* find_builtin(const std::string& name, Span name_span, std::size_t args, bool has_parentheses);
@@ -168,6 +180,9 @@ class BodyLowering {
   std::vector<Shape>& variables_;
   std::vector<lang::Type> temporaries_;
   CallLowering::Surroundings surroundings_;
+  const Function* function_ = nullptr;       ///< that is being lowered; null in a probe
+  lang::Type function_result_;
+  std::optional<typed::SlotId> result_slot_;
 };
 
 }  // namespace trc::ast

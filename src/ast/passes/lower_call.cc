@@ -35,6 +35,7 @@ constexpr ParameterWord kWords[] = {{"any", "a value"},
                                     {"key", "a key"},
                                     {"printable", "a value or a map"},
                                     {"stack", "a stack"},
+                                    {"variable", "a variable"},
                                     {"name", "a name"}};
 
 std::string ordinal(std::size_t i) {
@@ -129,6 +130,7 @@ const lang::BuiltinSpec* BodyLowering::aggregate_call(const Expr& e) const {
 }
 
 ValuePtr BodyLowering::builtin(const std::string& name, Span name_span, Span span, const std::vector<Expr>& args, bool has_parentheses) {
+  if (refuse_in_function(name, name_span)) return unknown(span);
   const lang::BuiltinSpec* row = find_builtin(name, name_span, args.size(), has_parentheses);
   if (!row) return unknown(span);
   if (row->form == lang::BuiltinForm::Aggregate) {
@@ -307,6 +309,19 @@ std::optional<CallLowering::Map> CallOfBuiltin::map_element(std::size_t i, Value
   if (map == kNone) return std::nullopt;
   key = known(body_.key_of(map, (*ref)->keys, (*ref)->span));
   return body_.describe(map);
+}
+
+std::optional<typed::Statements> CallOfBuiltin::assign(std::size_t i, ValuePtr value) {
+  const auto* variable = std::get_if<Variable*>(&args_[i]);
+  if (!variable) {
+    wrong_argument(i, "a variable", "something else");
+    return std::nullopt;
+  }
+  const std::uint32_t slot = body_.variable_index((*variable)->id);
+  typed::Statements out;
+  if (slot != kNone) body_.store(slot, std::move(value), (*variable)->span, out);
+  failed_ = failed_ || out.empty();
+  return out.empty() ? std::nullopt : std::optional(std::move(out));
 }
 
 ValuePtr CallOfBuiltin::convert(ValuePtr value, const Type& to) { return convert_to(std::move(value), to); }

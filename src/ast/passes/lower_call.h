@@ -36,6 +36,8 @@ class CallOfBuiltin final : public CallLowering {
   std::optional<Map> whole_map(std::size_t i) override;
   typed::ValuePtr key(const Map& map, std::size_t i) override;
   std::optional<Map> map_element(std::size_t i, typed::ValuePtr& key) override;
+  std::optional<typed::Statements> assign(std::size_t i, typed::ValuePtr value) override;
+  typed::SlotId temporary(const lang::Type& type) override { return body_.temporary(type); }
   Diagnostic& report(Diag code, Span span, std::string message) override;
   typed::ValuePtr convert(typed::ValuePtr value, const lang::Type& to) override;
   typed::ValuePtr as_integer(typed::ValuePtr value) override;

@@ -73,9 +73,23 @@ ValuePtr BodyLowering::lower(const StringLiteral& n) {
 
 ValuePtr BodyLowering::lower(const BoolLiteral& n) { return typed::make_constant(lang::make_bool(), n.span, n.value); }
 
-ValuePtr BodyLowering::lower(const Identifier& n) { return n.name.empty() ? unknown(n.span) : builtin(n.name, n.span, n.span, {}, false); }
+ValuePtr BodyLowering::lower(const Identifier& n) {
+  if (n.name.empty()) return unknown(n.span);
+  for (const Function* function : shared_.input.program.functions) {
+    if (function->name != n.name) continue;
+    report(Diag::UnknownIdentifier, n.span, fmt::format("{} is a function", n.name)).with_hint(fmt::format("call it: {}(…)", n.name));
+    return unknown(n.span);
+  }
+  return builtin(n.name, n.span, n.span, {}, false);
+}
 
-ValuePtr BodyLowering::lower(const Call& n) { return builtin(n.callee, n.callee_span, n.span, n.args, true); }
+ValuePtr BodyLowering::lower(const Call& n) {
+  const auto& functions = shared_.input.program.functions;
+  for (std::uint32_t i = 0; i < functions.size(); ++i) {
+    if (functions[i]->name == n.callee) return call_function(i, n);
+  }
+  return builtin(n.callee, n.callee_span, n.span, n.args, true);
+}
 
 ValuePtr BodyLowering::lower(const Variable& n) {
   const std::uint32_t index = variable_index(n.id);

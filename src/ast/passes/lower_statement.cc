@@ -222,6 +222,7 @@ void BodyLowering::lower(const Break& n, Statements& out) { out.push_back(make_s
 void BodyLowering::lower(const Continue& n, Statements& out) { out.push_back(make_statement(n.span, typed::Continue{})); }
 
 void BodyLowering::lower(const Return& n, Statements& out) {
+  if (function_) return return_from_function(n, out);
   if (!n.value) {
     out.push_back(make_statement(n.span, typed::Return{}));
     return;

@@ -28,11 +28,19 @@ class Resolver {
     scopes_.assign(1, {});
     if (probe.predicate) visit(*probe.predicate);
     if (probe.body) visit(*probe.body);
-    for (const VariableInfo& variable : current().variables) {
-      if (variable.is_let && !variable.is_assigned) {
-        diags_.report(Diag::UnassignedVariable, variable.declared, "Variable $" + variable.name + " was never assigned to.");
-      }
+    report_unassigned();
+  }
+
+  void resolve(const Function& function) {
+    names_.probes.emplace_back();
+    scopes_.assign(1, {});
+    for (const FunctionParameter& parameter : function.parameters) {
+      const std::uint32_t index = declare_new({parameter.name, 0}, parameter.type->span);
+      current().variables[index].type = parameter.type;
+      current().variables[index].is_assigned = true;
     }
+    visit(*function.body);
+    report_unassigned();
   }
 
   Names finish() {
@@ -60,6 +68,14 @@ class Resolver {
   using Scope = std::map<VariableName, std::uint32_t>;
 
   ProbeNames& current() { return names_.probes.back(); }
+
+  void report_unassigned() {
+    for (const VariableInfo& variable : current().variables) {
+      if (variable.is_let && !variable.is_assigned) {
+        diags_.report(Diag::UnassignedVariable, variable.declared, "Variable $" + variable.name + " was never assigned to.");
+      }
+    }
+  }
 
   // ---- maps ----
   std::uint32_t map_named(const std::string& name, Span span) {
@@ -209,10 +225,17 @@ class Resolver {
       const auto* ref = std::get_if<MapRef*>(&call.args[i]);
       if (ref && !(*ref)->has_keys && takes_whole_map(rows, i, call.args.size())) {
         use_whole_map(**ref);
+      } else if (const auto* variable = std::get_if<Variable*>(&call.args[i]); variable && fills(rows, i)) {
+        assign(**variable);
       } else {
         visit(call.args[i]);
       }
     }
+  }
+
+  /// A variable that the call assigns to.
+  static bool fills(const std::vector<const lang::BuiltinSpec*>& rows, std::size_t i) {
+    return std::any_of(rows.begin(), rows.end(), [&](const lang::BuiltinSpec* row) { return i < row->params.size() && row->params[i].type == "variable"; });
   }
 
   static bool takes_whole_map(const std::vector<const lang::BuiltinSpec*>& rows, std::size_t i, std::size_t count) {
@@ -326,6 +349,7 @@ class Resolver {
 Names resolve_names(const Program& program, const lang::Catalogue& catalogue, Diagnostics& diags) {
   Resolver resolver(program, catalogue, diags);
   for (const Probe* probe : program.probes) resolver.resolve(*probe);
+  for (const Function* function : program.functions) resolver.resolve(*function);
   return resolver.finish();
 }
 

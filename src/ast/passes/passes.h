@@ -82,7 +82,7 @@ struct MapInfo {
 struct Names {
   std::vector<std::uint32_t> variable;   ///< by NodeId of Variable, Let, For: index into ProbeNames::variables; kNone after a report
   std::vector<std::uint32_t> map;        ///< by NodeId of MapRef: index into maps
-  std::vector<ProbeNames> probes;        ///< parallel to Program::probes
+  std::vector<ProbeNames> probes;        ///< of Program::probes, then of Program::functions, whose first variables are their parameters
   std::vector<MapInfo> maps;             ///< in order of first use
 };
 Names resolve_names(const Program& program, const lang::Catalogue& catalogue, Diagnostics& diags);
@@ -118,6 +118,7 @@ ProbePlan expand_probes(const Program& program, const Names& names, const Option
 
 // ---- bodies: infer the types to a fixed point, then check and lower (bodies.cc, lower_*.cc) ----
 struct BodyInput {
+  const Program& program;
   const Names& names;
   const ProbePlan& plan;
   const Options& settings;

@@ -14,7 +14,7 @@ std::optional<Analysis> run_passes(const Program& written, const std::vector<con
   const Names names = resolve_names(program, catalogue, diags);
   check_flow(program, diags);
   const ProbePlan plan = expand_probes(program, names, settings, world.probe_types, world.facts, options.scope, diags);
-  typed::TypedProgram typed = lower_bodies({names, plan, settings, catalogue, options}, diags);
+  typed::TypedProgram typed = lower_bodies({program, names, plan, settings, catalogue, options}, diags);
   if (!diags.ok()) return std::nullopt;
   typed.files = files;
 #ifndef NDEBUG

@@ -28,7 +28,7 @@ void refuse_unsupported(const Program& program, Diagnostics& diags) {
   for (const CDefinition* definition : program.c_definitions) {
     diags.report(Diag::NotSupportedYet, definition->span, "C definitions (#include, #define, struct, enum) are not supported yet");
   }
-  for (const Function* function : program.functions) refuser.refuse(function->span, "fn");
+  for (const Function* function : program.functions) refuser.walk(*function->body);
   for (const Probe* probe : program.probes) refuser.walk(*probe);
 }
 
