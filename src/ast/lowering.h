@@ -6,9 +6,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "ast/nodes.h"
@@ -18,6 +20,16 @@
 
 namespace trc::ast {
 
+/// One configuration variable and what it is set to.
+using SettingValue = std::variant<bool, std::uint64_t, std::string>;
+struct Setting {
+  std::string_view key;
+  SettingValue value;
+};
+
+/// A number as given on the command line: integer literals with prefix, suffix or duration, and a sign.
+std::optional<typed::ValuePtr> parse_number(std::string_view text, Span span);
+
 class CallLowering {
  public:
   /// What the call may know of the script and the command line.
@@ -25,6 +37,8 @@ class CallLowering {
     const lang::Context* context = nullptr;
     std::string_view provider;                       ///< of this program's attach points
     const std::vector<std::string>* positionals = nullptr;
+    const std::map<std::string, std::string>* named_parameters = nullptr;
+    const std::vector<Setting>* settings = nullptr;
     std::uint32_t max_strlen = 0;
     bool has_child = false;                          ///< -c
     bool unsafe = false;
@@ -55,6 +69,10 @@ class CallLowering {
   virtual typed::ValuePtr raw_argument(std::size_t i) = 0;
   virtual std::optional<std::int64_t> literal_int(std::size_t i) = 0;
   virtual std::optional<std::string> literal_string(std::size_t i) = 0;
+  /// A condition that is known now.
+  virtual std::optional<bool> literal_condition(std::size_t i) = 0;
+  /// The type of the argument, or the one that it names by typeof(); it is not evaluated.
+  virtual std::optional<lang::Type> argument_type(std::size_t i) = 0;
   /// `@m` without a key, as a whole.
   virtual std::optional<Map> whole_map(std::size_t i) = 0;
   /// Argument i as a key of the map.
@@ -62,7 +80,12 @@ class CallLowering {
   /// `@m[k]`: the map, and the key.
   virtual std::optional<Map> map_element(std::size_t i, typed::ValuePtr& key) = 0;
 
+  /// An assignment of the value to argument i, a variable; nothing after a report.
+  virtual std::optional<typed::Statements> assign(std::size_t i, typed::ValuePtr value) = 0;
+
   // ---- help ----
+  /// A variable of the call's own.
+  virtual typed::SlotId temporary(const lang::Type& type) = 0;
   virtual Diagnostic& report(Diag code, Span span, std::string message) = 0;
   virtual typed::ValuePtr convert(typed::ValuePtr value, const lang::Type& to) = 0;
   /// An aggregate read from a map as an integer over all CPUs; null after a report when it is not readable.

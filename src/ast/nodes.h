@@ -50,8 +50,9 @@ struct TypeName : Node {
 struct Integer : Node { std::uint64_t value = 0; std::string suffix; };  // suffix lower-cased: "", "u", "ul", …; durations already in ns
 struct StringLiteral : Node { std::string value; };                      // escapes resolved; may hold NUL
 struct BoolLiteral : Node { bool value = false; };
-struct Identifier : Node { std::string name; };                          // builtin value, constant, macro without ()
-struct Variable : Node { std::string name; };                            // without '$'
+struct Identifier : Node { std::string name; };                          // builtin value, constant, macro without (); "": reported already
+// `expansion`, here and in Let and For: the expansion of the macro whose own variable it is, as in Span; 0: one of the script's.
+struct Variable : Node { std::string name; std::uint32_t expansion = 0; };  // without '$'
 struct MapRef : Node { std::string name; std::vector<Expr> keys; bool has_keys = false; };  // without '@'; "" is the anonymous map
 struct Positional : Node { std::uint32_t number = 0; };                  // $1 …
 struct PositionalCount : Node {};                                        // $#
@@ -82,12 +83,12 @@ struct Comptime : Node { Expr operand; };
 // ---- statements ----
 struct Block : Node { std::vector<Stmt> statements; std::optional<Expr> value; };  // value: trailing expression without ';'
 struct ExprStmt : Node { Expr expr; };
-struct Let : Node { std::string name; Span name_span; TypeName* type = nullptr; std::optional<Expr> init; };
+struct Let : Node { std::string name; std::uint32_t expansion = 0; Span name_span; TypeName* type = nullptr; std::optional<Expr> init; };
 struct Assign : Node { Expr target; std::optional<BinaryOp> op; Expr value; };     // op: compound assignment
 struct Discard : Node { Expr value; };                                             // _ = e
 struct If : Node { bool comptime = false; Expr condition; Block* then = nullptr; Block* otherwise = nullptr; };
 struct While : Node { Expr condition; Block* body = nullptr; };
-struct For : Node { std::string variable; Span variable_span; std::optional<Expr> over; std::optional<Expr> from, to; Block* body = nullptr; };
+struct For : Node { std::string variable; std::uint32_t expansion = 0; Span variable_span; std::optional<Expr> over; std::optional<Expr> from, to; Block* body = nullptr; };
 struct Unroll : Node { Expr count; Block* body = nullptr; };
 struct Break : Node {};
 struct Continue : Node {};

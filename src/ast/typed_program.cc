@@ -245,6 +245,7 @@ class Dumper {
     }
     TRC_UNREACHABLE("unwinding");
   }
+  std::string show(const CallFunction& v, const Value&) { return fmt::format("{}({})", program_.functions[v.function].code.name, list(v.args)); }
   std::string show(const MakeSymbol& v, const Value&) { return fmt::format("symbol({})", text(v.address)); }
   std::string show(const MakeTimestamp& v, const Value&) { return fmt::format("timestamp({}, clock {})", text(v.ns), v.clock); }
   std::string show(const Sequence& v, const Value&) {

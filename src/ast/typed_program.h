@@ -91,6 +91,7 @@ struct StackLength {
 };
 struct MakeSymbol { ValuePtr address; };                           // KernelSymbol / UserSymbol (current pid)
 struct MakeTimestamp { ValuePtr ns; std::uint32_t clock = 0; };    // lang Timestamp; clock: 0 boot, 1 monotonic, 2 tai
+struct CallFunction { std::uint32_t function = 0; std::vector<ValuePtr> args; };  // args already of the parameters' types; uint64 0 when it has no result
 struct Sequence { Statements before; ValuePtr value; };            // block expression
 
 struct Value {
@@ -99,7 +100,7 @@ struct Value {
   std::variant<Constant, StringConstant, LoadSlot, ReadContext, Runtime, CallHelper, CallStdlib, Comm, ProbeId, Unary, Binary, Logical,
                Select, Convert, CompareStrings, CompareMemory, Dereference, ReadString, ReadBuffer, StringLength, MakeTuple, Member,
                Element, MapGet, MapGetAggregate, MapHas, MapDelete, MapLength, IncrementSlot, IncrementMap, CaptureStack, StackLength,
-               MakeSymbol, MakeTimestamp, Sequence>
+               MakeSymbol, MakeTimestamp, CallFunction, Sequence>
       op;
 };
 
@@ -118,7 +119,8 @@ struct ForRange { SlotId variable = 0; ValuePtr from, to; Statements body; };   
 struct ForMap { SlotId variable = 0; MapId map = 0; Statements body; };         // variable: tuple (key, value); aggregates as integers
 struct Break {};
 struct Continue {};
-struct Return { ValuePtr value; };                                 // null: the default of the program kind
+struct Return { ValuePtr value; };                                 // null: the default of the program kind; in a function with a result in
+                                                                   // memory it has been stored to that function's result slot
 
 struct Statement {
   Span span;
@@ -145,6 +147,15 @@ struct Program {
   Statements body;               // predicate and pid filter included as If
 };
 
+/// A function of the script: a BPF subprogram that programs and other functions call.
+struct Function {
+  Program code;                  // without probe and context; the first slots are the parameters
+  std::uint32_t parameters = 0;
+  lang::Type result;             // Void: none
+  SlotId result_slot = 0;        // of results in memory
+  Span span;
+};
+
 /// One attach point of one program as the script has it, before wildcards meet a running system.
 struct ProbeSpec {
   std::string provider;          // "uprobe"
@@ -158,6 +169,7 @@ struct TypedProgram {
   std::vector<Map> maps;
   std::vector<lang::EventSchema> events;
   std::vector<Program> programs;
+  std::vector<Function> functions;
   std::vector<ProbeSpec> probes;           // in order of the script
   std::vector<const SourceFile*> files;    // for line info
   std::string license = "GPL";

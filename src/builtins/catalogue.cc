@@ -6,7 +6,7 @@ namespace trc::builtins {
 
 const lang::Catalogue& catalogue() {
   static const lang::Catalogue kCatalogue({output_builtins(), map_builtins(), aggregate_builtins(), string_builtins(), process_builtins(),
-                                           time_builtins(), stack_builtins(), context_builtins(), not_yet_builtins()});
+                                           time_builtins(), stack_builtins(), context_builtins(), compile_time_builtins(), not_yet_builtins()});
   return kCatalogue;
 }
 

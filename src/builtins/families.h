@@ -15,6 +15,7 @@ std::span<const lang::BuiltinSpec> process_builtins();
 std::span<const lang::BuiltinSpec> time_builtins();
 std::span<const lang::BuiltinSpec> stack_builtins();
 std::span<const lang::BuiltinSpec> context_builtins();
+std::span<const lang::BuiltinSpec> compile_time_builtins();
 std::span<const lang::BuiltinSpec> not_yet_builtins();
 
 }  // namespace trc::builtins

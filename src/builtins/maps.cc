@@ -69,6 +69,30 @@ void lower_has_key(CallLowering& call) {
   if (key) call.result(typed::make(lang::make_bool(), call.span(), typed::MapHas{map->id, std::move(key)}));
 }
 
+/// find(@m, key, $v): the key is computed once; $v keeps what it has when there is no entry.
+void lower_find(CallLowering& call) {
+  const auto map = call.whole_map(0);
+  if (!map) return;
+  if (!map->is_keyed) {
+    call.report(Diag::MapUse, call.argument_span(0), fmt::format("call to find() expects a map with explicit keys (non-scalar map), {} has none", map->name));
+    return;
+  }
+  ValuePtr key = call.key(*map, 1);
+  if (!key || map->value.is(TypeKind::None)) return;
+  const Span span = call.span();
+  const lang::Type key_type = key->type;
+  const typed::SlotId kept = call.temporary(key_type), found = call.temporary(lang::make_bool());
+  auto load_key = [&] { return typed::make(key_type, span, typed::LoadSlot{kept}); };
+  auto load_found = [&] { return typed::make(lang::make_bool(), span, typed::LoadSlot{found}); };
+  ValuePtr value = call.as_integer(typed::make(map->value, span, typed::MapGet{map->id, load_key()}));
+  auto assignment = value ? call.assign(2, std::move(value)) : std::nullopt;
+  if (!assignment) return;
+  call.statement(typed::make_statement(span, typed::StoreSlot{kept, std::move(key)}));
+  call.statement(typed::make_statement(span, typed::StoreSlot{found, typed::make(lang::make_bool(), span, typed::MapHas{map->id, load_key()})}));
+  call.statement(typed::make_statement(span, typed::If{load_found(), std::move(*assignment), {}}));
+  call.result(load_found());
+}
+
 void length_of_map(CallLowering& call, const CallLowering::Map& map) {
   if (map.is_keyed) {
     call.result(typed::make(lang::make_int64(), call.span(), typed::MapLength{map.id}));
@@ -102,6 +126,7 @@ void lower_len(CallLowering& call) {
 constexpr Param kMap[] = {{.name = "map", .type = "map"}};
 constexpr Param kMapKey[] = {{.name = "map", .type = "map"}, {.name = "key", .type = "key"}};
 constexpr Param kDelete[] = {{.name = "map", .type = "map"}, {.name = "key", .type = "key", .optional = true}};
+constexpr Param kFind[] = {{.name = "map", .type = "map"}, {.name = "key", .type = "key"}, {.name = "variable", .type = "variable"}};
 constexpr Param kLen[] = {{.name = "what", .type = "map or stack"}};
 
 constexpr BuiltinSpec kRows[] = {
@@ -114,6 +139,9 @@ constexpr BuiltinSpec kRows[] = {
      .prints = "true"},
     {.name = "has_key", .params = kMapKey, .result = "bool", .lower = lang::Custom{lower_has_key}, .doc = "Whether a map has an entry for a key.",
      .example = "begin { @a[1] = 2; print(has_key(@a, 3)); }", .prints = "false"},
+    {.name = "find", .params = kFind, .result = "bool", .lower = lang::Custom{lower_find},
+     .doc = "Whether a map has an entry for a key; its value goes to the variable then.",
+     .example = "begin { @a[1] = 2; if (find(@a, 1, $v)) { print($v); } }", .prints = "2"},
     {.name = "len", .params = kLen, .result = "int64", .lower = lang::Custom{lower_len},
      .doc = "Number of entries of a map, of frames of a stack, of characters of a string, of elements of an array.",
      .example = "begin { @a[1] = 2; print(len(@a)); }", .prints = "1"},

@@ -34,15 +34,15 @@ constexpr BuiltinSpec missing_form(std::string_view name) {
 
 constexpr BuiltinSpec kRows[] = {
     missing_form("comm"),
-    missing("assert"), missing("assert_str"), missing("bswap"), missing("cat"), missing("cgroup_path"), missing("cgroupid"), missing("container_of"),
-missing("debugf"), missing("default_str_length"), missing("dw_ustack", BuiltinForm::Value), missing("errorf"),
-    missing("fail"), missing("find"), missing("getopt"), missing("is_array"), missing("is_err"), missing("is_integer"), missing("is_literal"),
-    missing("is_ptr"), missing("is_str"), missing("is_unsigned_integer"), missing("kaddr"), missing("kfunc_allowed"), missing("kfunc_exist"),
+    missing("assert"), missing("bswap"), missing("cat"), missing("cgroup_path"), missing("cgroupid"),
+    missing("container_of"), missing("debugf"), missing("dw_ustack", BuiltinForm::Value), missing("errorf"),
+    missing("is_err"),
+    missing("kaddr"), missing("kfunc_allowed"), missing("kfunc_exist"),
     missing("macaddr"), missing("memcmp"), missing("ntop"), missing("override"), missing("path"), missing("percpu_kaddr"), missing("pton"),
     missing("signal"), missing("signal_name"), missing("signal_thread"), missing("skboutput"), missing("socket_cookie"),
-    missing("static_assert"), missing("str_concat"), missing("strcap"), missing("strcontains"), missing("strerror"), missing("strstr"),
+    missing("str_concat"), missing("strcap"), missing("strcontains"), missing("strerror"), missing("strstr"),
     missing("syscall_name"), missing("system"), missing("tseries"), missing("uaddr"), missing("unwatch"), missing("warnf"),
-    missing("write_user"), missing("config", BuiltinForm::Value),
+    missing("write_user"),
     missing("leader_comm", BuiltinForm::Value), missing("leader_tid", BuiltinForm::Value), missing("pcomm", BuiltinForm::Value),
     missing("ppid", BuiltinForm::Value), missing("usermode", BuiltinForm::Value), missing("username", BuiltinForm::Value),
 };

@@ -127,11 +127,21 @@ Result<output::Buffering> parse_buffering(const std::string& word) {
   return Error("USAGE: -B must be either 'line', 'full', or 'none'.");
 }
 
+/// Takes --name and --name=value out of the words behind "--": those that begin with -- in front of it are options, or refused.
+void take_named(Options& o, std::vector<std::string>& words) {
+  std::erase_if(words, [&](const std::string& word) {
+    if (!word.starts_with("--")) return false;
+    const std::size_t equals = std::min(word.find('='), word.size());
+    const std::string name = word.substr(2, equals - 2);
+    if (name == "help") o.script_help = true;
+    else o.named[name] = word.substr(std::min(equals + 1, word.size()));
+    return true;
+  });
+}
+
 /// The words that are neither options nor their values: script, pattern, parameters.
 Result<> distribute(Options& o, std::vector<std::string> words) {
-  auto named = std::find_if(words.begin(), words.end(), [](const std::string& w) { return w.rfind("--", 0) == 0; });
-  if (named != words.end())
-    return Error(fmt::format("named parameters ({}) are not supported yet", *named)).hint("use positional parameters: $1, $2, …");
+  take_named(o, words);
   if (o.mode == Options::Mode::List) {
     if (o.program_text) return Error("-l does not take a program text yet").hint("give a pattern: trc -l 'tracepoint:sched:*'");
     if (words.size() > 1) return Error("-l takes one pattern").hint("quote it: trc -l 'uprobe:/bin/bash:*'");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ struct Options {
   std::string file;                          ///< script, "-" for standard input
   std::string list_pattern;                  ///< -l
   std::vector<std::string> positionals;      ///< $1 …
+  std::map<std::string, std::string> named;  ///< --name=value behind "--"
+  bool script_help = false;                  ///< -- --help
   std::optional<std::int32_t> pid;           ///< -p
   std::optional<std::string> command;        ///< -c
   std::string output_file;                   ///< -o

@@ -19,7 +19,7 @@
 #include "codegen/codegen.h"
 #include "kernel/facts.h"
 #include "output/sink.h"
-#include "parser/parser.h"
+#include "parser/load.h"
 #include "runtime/session.h"
 #include "runtime/status.h"
 #include "source/diagnostics.h"
@@ -47,10 +47,10 @@ Result<SourceFile> read_program(const Options& o) {
 }
 
 /// Prints what the compiler has to say about the script.
-void print_diagnostics(const Diagnostics& diags, const SourceFile& file, const Options& o) {
+void print_diagnostics(const Diagnostics& diags, const std::vector<const SourceFile*>& files, const Options& o) {
   if (diags.ok() && o.no_warnings) return;
   std::fflush(stdout);
-  std::fputs(render_text(diags, {&file}, use_color()).c_str(), stderr);
+  std::fputs(render_text(diags, files, use_color()).c_str(), stderr);
 }
 
 /// -p: the process must exist before anything is compiled for it.
@@ -124,15 +124,24 @@ Result<int> run_script(const Options& o) {
   TRC_TRY(file, read_program(o));
 
   Diagnostics diags;
-  ast::Program program = parser::parse(file, {.positionals = o.positionals}, diags);
+  const std::string path = o.program_text || o.file == "-" ? "" : o.file;
+  const parser::LoadedScript script = parser::load(std::move(file), {o.positionals, path}, diags);
+  const ast::Program& program = script.program;
+  const std::vector<const SourceFile*> files = script.files();
   if (wants_dump(o, "ast")) std::fputs(ast::dump(program).c_str(), stdout);
   if (!diags.ok()) {
-    print_diagnostics(diags, file, o);
+    print_diagnostics(diags, files, o);
     return 1;
+  }
+
+  if (o.script_help) {
+    std::fputs(ast::parameter_help(program, builtins::catalogue()).c_str(), stdout);
+    return 0;
   }
 
   TRC_CHECK(kernel::check_privileges());
   ast::AnalyseOptions analyse;
+  analyse.named_parameters = o.named;
   analyse.positionals = o.positionals;
   analyse.unsafe = o.unsafe;
   analyse.headers = {o.include_folders, o.include_files};
@@ -151,8 +160,8 @@ Result<int> run_script(const Options& o) {
     analyse.scope.command_path = child->program_path();
   }
 
-  std::optional<ast::Analysis> analysis = ast::analyse(program, {&file}, builtins::catalogue(), kernel::system_facts(), analyse, diags);
-  print_diagnostics(diags, file, o);
+  std::optional<ast::Analysis> analysis = ast::analyse(program, files, builtins::catalogue(), kernel::system_facts(), analyse, diags);
+  print_diagnostics(diags, files, o);
   if (!analysis) return 1;
   if (wants_dump(o, "typed")) std::fputs(typed::dump(analysis->program).c_str(), stdout);
 
@@ -164,7 +173,7 @@ Result<int> run_script(const Options& o) {
   if (done) return 0;
 
   code.image.settings = std::move(analysis->settings);
-  code.image.sources.push_back({file.name(), std::string(file.text())});
+  for (const SourceFile* source : files) code.image.sources.push_back({source->name(), std::string(source->text())});
   return run_image(o, code.image, signals, std::move(child));
 }
 

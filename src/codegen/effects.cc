@@ -19,6 +19,7 @@ struct Writes {
   bool operator()(const IncrementSlot&) const { return true; }
   bool operator()(const IncrementMap&) const { return true; }
   bool operator()(const MapDelete&) const { return true; }
+  bool operator()(const CallFunction&) const { return true; }
   // Leaves.
   bool operator()(const Constant&) const { return false; }
   bool operator()(const StringConstant&) const { return false; }

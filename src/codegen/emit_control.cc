@@ -1,10 +1,13 @@
 // The shape of a program: its frame, its statements, its loops, and how it ends.
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <linux/bpf.h>
 #include <llvm/IR/MDBuilder.h>
 
 #include "base/assert.h"
 #include "codegen/codegen.h"
+#include "codegen/effects.h"
 #include "codegen/function_emitter.h"
 
 namespace trc::codegen {
@@ -14,6 +17,8 @@ namespace {
 constexpr std::uint32_t kFrameContext = 0, kFrameScratch = 8, kFrameReturned = 16, kFrameResult = 24, kFrameHeader = 32;
 // Of the 512 bytes of stack, which a program shares with its loop callbacks and the library's functions.
 constexpr std::uint32_t kFrameLimit = 224;
+// Where functions of the script call one another, up to four deep below a program.
+constexpr std::uint32_t kFrameLimitWithFunctions = 64;
 constexpr std::uint64_t kContinueLoop = 0, kLeaveLoop = 1;
 
 }  // namespace
@@ -63,6 +68,89 @@ void FunctionEmitter::emit_program(ModuleEmitter& module, std::uint32_t index) {
   emitter.close_program();
 }
 
+// Results in memory are written where the first argument points.
+void FunctionEmitter::declare_functions(ModuleEmitter& module) {
+  auto& context = module.module.getContext();
+  auto* wide = llvm::Type::getInt64Ty(context);
+  auto* pointer = llvm::PointerType::get(context, 0);
+  for (const typed::Function& f : module.program.functions) {
+    const bool in_memory = !f.result.is(lang::TypeKind::Void) && !is_scalar(f.result);
+    llvm::SmallVector<llvm::Type*, 5> parameters;
+    if (in_memory) parameters.push_back(pointer);
+    for (std::uint32_t i = 0; i < f.parameters; ++i) parameters.push_back(is_scalar(f.code.slots[i]) ? static_cast<llvm::Type*>(wide) : pointer);
+    auto* type = llvm::FunctionType::get(wide, parameters, false);
+    auto* function = llvm::Function::Create(type, llvm::GlobalValue::InternalLinkage, f.code.name, module.module);
+    function->addFnAttr(llvm::Attribute::NoInline);
+    function->setDoesNotThrow();
+    module.debug.describe_function(*function, f.span);
+    module.functions.push_back(function);
+  }
+}
+
+void FunctionEmitter::emit_function(ModuleEmitter& module, std::uint32_t index) {
+  const typed::Function& function = module.program.functions[index];
+  ProgramState state{.module = module, .program = function.code, .function = &function, .index = index};
+  FunctionEmitter emitter(state, module.functions[index], nullptr);
+  LocationScope location(emitter, function.span);
+  emitter.open_program();
+  emitter.take_parameters();
+  emitter.emit_body(function.code.body, true);
+  emitter.close_program();
+}
+
+/// A result in memory goes to the caller; all zeros when there was no scratch memory to work with.
+void FunctionEmitter::give_result() {
+  const typed::Function& function = *state_.function;
+  if (function.result.is(lang::TypeKind::Void) || is_scalar(function.result)) return;
+  const Place to{function_->getArg(0), llvm::Align(8)};
+  if (!state_.slots[function.result_slot].in_scratch) return copy(to, slot(function.result_slot), function.result.size);
+  claim_scratch();
+  llvm::BasicBlock *have = block("result"), *none = block("no_result"), *after = block("given");
+  builder_.CreateCondBr(builder_.CreateIsNotNull(builder_.CreateLoad(pointer_type(), scratch_)), have, none);
+  builder_.SetInsertPoint(have);
+  copy(to, slot(function.result_slot), function.result.size);
+  builder_.CreateBr(after);
+  builder_.SetInsertPoint(none);
+  zero(to, function.result.size);
+  builder_.CreateBr(after);
+  builder_.SetInsertPoint(after);
+}
+
+/// Copies the arguments: what the function does to its parameters is its own affair.
+void FunctionEmitter::take_parameters() {
+  const typed::Function& function = *state_.function;
+  const unsigned first = function_->arg_size() - function.parameters;
+  // Scratch memory, if a parameter lies there, is claimed in front of this.
+  llvm::BasicBlock* next = block("parameters");
+  claim_point_ = builder_.CreateBr(next);
+  builder_.SetInsertPoint(next);
+  for (std::uint32_t i = 0; i < function.parameters; ++i) {
+    const lang::Type& type = state_.program.slots[i];
+    llvm::Argument* argument = function_->getArg(first + i);
+    if (is_scalar(type)) store_scalar(argument, type, slot(i));
+    else copy(slot(i), {argument, llvm::Align(8)}, type.size);
+  }
+}
+
+llvm::Value* FunctionEmitter::call_function(const typed::CallFunction& op, llvm::Value* result_place) {
+  llvm::SmallVector<llvm::Value*, 5> arguments;
+  if (result_place) arguments.push_back(result_place);
+  for (std::size_t i = 0; i < op.args.size(); ++i) {
+    const typed::Value& value = *op.args[i];
+    const bool later = std::any_of(op.args.begin() + static_cast<std::ptrdiff_t>(i) + 1, op.args.end(), [](const auto& v) { return writes(*v); });
+    if (is_scalar(value.type)) {
+      arguments.push_back(scalar(value));
+    } else if (later) {
+      const Place kept = temporary(value.type.size);
+      store(value, kept);
+      arguments.push_back(kept.pointer);
+    } else {
+      arguments.push_back(address(value).pointer);
+    }
+  }
+  return builder_.CreateCall(module_.functions[op.function], arguments);
+}
+
 void FunctionEmitter::open_program() {
   frame_memory_ = builder_.CreateAlloca(builder_.getInt8Ty(), nullptr, "frame");  // resized in close_program()
   frame_memory_->setAlignment(llvm::Align(8));
@@ -73,11 +161,11 @@ void FunctionEmitter::open_program() {
   state_.frame_bytes = kFrameHeader;
   lay_out_slots();
 
-  builder_.CreateStore(function_->getArg(0), frame_at(kFrameContext).pointer);
+  if (!state_.function) builder_.CreateStore(function_->getArg(0), frame_at(kFrameContext).pointer);
   builder_.CreateStore(i64(0), frame_at(kFrameReturned).pointer);
   builder_.CreateStore(llvm::ConstantPointerNull::get(builder_.getPtrTy()), scratch_);
   builder_.CreateStore(default_return(), result_);
-  if (state_.program.context.kind != lang::ProgramKind::TestRun) {
+  if (!state_.function && state_.program.context.kind != lang::ProgramKind::TestRun) {
     auto* frozen = builder_.CreateAlignedLoad(builder_.getInt32Ty(), module_.frozen(), llvm::Align(4), true);
     llvm::BasicBlock* running = block("running");
     builder_.CreateCondBr(builder_.CreateIsNotNull(frozen), exit_, running, rarely());
@@ -88,11 +176,13 @@ void FunctionEmitter::open_program() {
 void FunctionEmitter::close_program() {
   if (!terminated()) builder_.CreateBr(exit_);
   builder_.SetInsertPoint(exit_);
+  if (state_.function) give_result();
   if (claimed_) {
     auto* slot = builder_.CreateLoad(pointer_type(), scratch_);
     if_then(builder_.CreateIsNotNull(slot), [&] { builder_.CreateCall(module_.library_function("trc_scratch_release"), {slot}); });
   }
-  builder_.CreateRet(builder_.CreateTrunc(builder_.CreateLoad(builder_.getInt64Ty(), result_), builder_.getInt32Ty()));
+  llvm::Value* result = builder_.CreateLoad(builder_.getInt64Ty(), result_);
+  builder_.CreateRet(state_.function ? result : builder_.CreateTrunc(result, builder_.getInt32Ty()));
   frame_memory_->setAllocatedType(llvm::ArrayType::get(builder_.getInt8Ty(), state_.frame_bytes));
 }
 
@@ -105,7 +195,8 @@ void FunctionEmitter::lay_out_slots() {
       if (is_scalar(type) != scalars) continue;
       const std::uint32_t bytes = (std::max(type.size, 1u) + 7) / 8 * 8;
       SlotPlace& place = state_.slots[i];
-      place.in_scratch = type.size > module_.program.on_stack_limit || state_.frame_bytes + bytes > kFrameLimit;
+      const std::uint32_t limit = module_.program.functions.empty() ? kFrameLimit : kFrameLimitWithFunctions;
+      place.in_scratch = type.size > module_.program.on_stack_limit || state_.frame_bytes + bytes > limit;
       place.offset = place.in_scratch ? allocate_scratch(bytes) : add_to_frame(bytes);
     }
   }

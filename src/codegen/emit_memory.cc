@@ -12,7 +12,8 @@ namespace trc::codegen {
 namespace {
 
 constexpr std::uint32_t kTemporaryLimit = 160;      // bytes of stack for temporaries of a program's main function …
-constexpr std::uint32_t kLoopTemporaryLimit = 64;   // … and of a loop body
+constexpr std::uint32_t kLoopTemporaryLimit = 64;   // … of a loop body …
+constexpr std::uint32_t kTemporaryLimitWithFunctions = 32;   // … and of everything in scripts whose functions call one another
 constexpr std::uint32_t kInlineStores = 32;         // up to so many loads and stores a copy is done in place, above by a helper
 
 }  // namespace
@@ -42,7 +43,8 @@ Place FunctionEmitter::slot(typed::SlotId id) {
 
 Place FunctionEmitter::temporary(std::uint32_t bytes) {
   bytes = std::max(8u, (bytes + 7) / 8 * 8);
-  const std::uint32_t limit = parent_ ? kLoopTemporaryLimit : kTemporaryLimit;
+  std::uint32_t limit = parent_ ? kLoopTemporaryLimit : kTemporaryLimit;
+  if (!module_.program.functions.empty()) limit = kTemporaryLimitWithFunctions;
   if (bytes > module_.program.on_stack_limit) return scratch_at(allocate_scratch(bytes));
   for (Temporary& temporary : temporaries_) {
     if (temporary.in_use || temporary.bytes != bytes) continue;

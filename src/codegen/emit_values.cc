@@ -160,6 +160,7 @@ llvm::Value* FunctionEmitter::scalar(const typed::Value& value) {
           [&](const IncrementSlot& op) -> llvm::Value* { return emit_increment(op); },
           [&](const IncrementMap& op) -> llvm::Value* { return normalise(increment_map(op, value.span), type); },
           [&](const StackLength& op) -> llvm::Value* { return stack_length(op); },
+          [&](const CallFunction& op) -> llvm::Value* { return normalise(call_function(op, nullptr), type); },
           [&](const Sequence& op) -> llvm::Value* {
             emit_before(op.before);
             return op.value ? scalar(op.value) : i64(0);
@@ -193,6 +194,11 @@ Place FunctionEmitter::address(const typed::Value& value) {
     return address(*op->value);
   }
   if (const auto* op = std::get_if<Select>(&value.op)) return select_in_memory(*op, value.type);
+  if (const auto* op = std::get_if<CallFunction>(&value.op)) {
+    const Place result = temporary(value.type.size);
+    call_function(*op, result.pointer);
+    return result;
+  }
   const Place place = temporary(value.type.size);
   store(value, place);
   return place;
@@ -217,6 +223,7 @@ Store FunctionEmitter::prepare(const typed::Value& value, Tail tail) {
           [&](const MapGet&) { return by_copy(); },
           [&](const Element&) { return by_copy(); },
           [&](const Select&) { return by_copy(); },
+          [&](const CallFunction&) { return by_copy(); },
           [&](const ReadContext& op) { return prepare_context(op.value); },
           [&](const Comm&) -> Store {
             return [this, &type](Place to) { helper(BPF_FUNC_get_current_comm, {to.pointer, i64(type.size)}); };

@@ -37,10 +37,11 @@ struct SlotPlace {
   std::uint32_t offset = 0;
 };
 
-/// What a program's main function and its loop callbacks share.
+/// What a program's main function, or a function of the script, and its loop callbacks share.
 struct ProgramState {
   ModuleEmitter& module;
   const typed::Program& program;
+  const typed::Function* function = nullptr;   // null in a program
   std::uint32_t index = 0;           // of the program
   std::vector<SlotPlace> slots;
   std::uint32_t frame_bytes = 0;     // on the stack, so far
@@ -54,6 +55,9 @@ class FunctionEmitter {
  public:
   /// Emits the whole program.
   static void emit_program(ModuleEmitter& module, std::uint32_t index);
+  /// Declares the functions of the script, so that they may be called in any order, then emits them.
+  static void declare_functions(ModuleEmitter& module);
+  static void emit_function(ModuleEmitter& module, std::uint32_t index);
 
  private:
   friend class LocationScope;
@@ -67,6 +71,9 @@ class FunctionEmitter {
   void lay_out_slots();
   void open_program();
   void close_program();
+  void take_parameters();
+  void give_result();
+  llvm::Value* call_function(const typed::CallFunction& op, llvm::Value* result_place);
   std::uint32_t add_to_frame(std::uint32_t bytes);
   Place frame_at(std::uint32_t offset);
   void emit_body(const typed::Statements& statements, bool spine);

@@ -135,6 +135,8 @@ Result<CodegenResult> generate(const typed::TypedProgram& program, const Codegen
 
   ModuleEmitter emitter(program, context, target->createDataLayout());
   emitter.module.setTargetTriple(target->getTargetTriple().str());
+  FunctionEmitter::declare_functions(emitter);
+  for (std::uint32_t i = 0; i < program.functions.size(); ++i) FunctionEmitter::emit_function(emitter, i);
   for (std::uint32_t i = 0; i < program.programs.size(); ++i) FunctionEmitter::emit_program(emitter, i);
   emitter.finish();
   if (emitter.error()) return *emitter.error();

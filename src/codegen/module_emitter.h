@@ -25,6 +25,7 @@ class ModuleEmitter {
   llvm::Module module;
   image::ProgramImage image;
   DebugInfo debug;
+  std::vector<llvm::Function*> functions;   ///< of the script, by number
 
   // ---- maps (maps.cc) ----
   llvm::GlobalVariable* map(typed::MapId id) { return map_symbols_[id]; }

@@ -208,6 +208,15 @@ Type make_linear_histogram(std::int64_t low, std::int64_t high, std::int64_t ste
   return type;
 }
 
+const char* kind_name(TypeKind kind) {
+  static constexpr const char* kNames[] = {
+#define TRC_TYPE(kind, name) name,
+#include "lang/types.def"
+#undef TRC_TYPE
+  };
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
 std::string type_name(const Type& type) {
   switch (type.kind) {
     case TypeKind::None: return "none";

@@ -98,6 +98,8 @@ std::vector<std::string> named_types();
 /// The name of an enumeration's value; null if it has none. `value` as in Enumerator.
 const std::string* enumerator_name(const Type& type, std::int64_t value);
 
+/// The name of a kind of types, without what makes it one type: "int", "string", "pointer".
+const char* kind_name(TypeKind kind);
 /// As diagnostics and typeof print it: "int64", "string[16]", "(int64,string[4])", "count_t".
 std::string type_name(const Type& type);
 

@@ -9,6 +9,7 @@ namespace trc::parser {
 ast::Program parse(const SourceFile& file, const ParseOptions& options, Diagnostics& diags) {
   constexpr std::size_t kMaxScript = std::size_t{4} << 20;  // a tree takes some hundred times its text
   ast::Program program;
+  if (options.arena) program.arena = options.arena;
   if (file.text().size() > kMaxScript) {
     diags.report(Diag::LimitExceeded, {options.file_index, 0, 0}, "the script is larger than 4 MiB");
     return program;

@@ -1,6 +1,7 @@
 // Text to syntax tree. The only thing the rest of trc knows of flex and bison.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ struct ParseOptions {
   std::vector<std::string> positionals;
   /// Index of the file, put into every Span.
   std::uint32_t file_index = 0;
+  /// Where the nodes go, so that several files can become one program; null: the program gets an arena of its own.
+  std::shared_ptr<ast::Arena> arena;
 };
 
 /// Parses a whole script. Syntax errors go to `diags` (several per run); what could be parsed is returned all the same.

@@ -77,7 +77,7 @@ Result<Split> split_attach_point(std::string_view text) {
   if (const Provider* provider = find_provider(word)) return Split{provider, std::move(fields)};
   if (const UnbuiltProvider* row = find_unbuilt(word)) return Error(fmt::format("{} probes are not supported yet", row->name));
   if (word.empty()) return Error("an attach point must name a probe type").hint("for example uprobe:/bin/bash:readline");
-  if (has_glob(word)) return Error(fmt::format("wildcards in the probe type ('{}') are not supported yet", word));
+  if (has_glob(word)) return Error("No probe type matched for " + word);
   return Error("Invalid probe type: " + word).hint(did_you_mean(word, provider_names()));
 }
 
@@ -102,7 +102,26 @@ const Provider* find_provider(std::string_view name) {
 
 bool names_unsupported_provider(std::string_view text) {
   const std::string word(trim(text.substr(0, text.find(':'))));
-  return !find_provider(word) && (find_unbuilt(word) || has_glob(word));
+  return !find_provider(word) && find_unbuilt(word);
+}
+
+Result<std::vector<std::string>> expand_provider(std::string_view text, const Scope& scope) {
+  const std::string_view trimmed = trim(text);
+  const std::size_t colon = std::min(trimmed.find(':'), trimmed.size());
+  const std::string word = to_lower(trimmed.substr(0, colon));
+  if (!has_glob(word)) return std::vector<std::string>{std::string(text)};
+  const std::string_view rest = trimmed.substr(colon);
+  TRC_TRY(fields, split_fields(trimmed));
+  fields.erase(fields.begin());
+  const bool is_user_side = scope.pid >= 0 || (!fields.empty() && fields.front().find('/') != std::string::npos);
+  std::vector<std::string> found;
+  for (const Provider* provider : registry()) {
+    const std::string_view name = provider->name();
+    const bool is_user = name == "uprobe" || name == "uretprobe" || name == "usdt";
+    if (is_user == is_user_side && glob_match(word, name) && provider->parse(fields)) found.push_back(std::string(name) + std::string(rest));
+  }
+  if (found.empty()) return Error("No probe type matched for " + word).hint(is_user_side ? "types of user space: uprobe, uretprobe, usdt" : "");
+  return found;
 }
 
 Result<ParsedTarget> parse_attach_point(std::string_view text, const Scope&) {

@@ -16,4 +16,8 @@ const Provider& profile_provider();
 const Provider& interval_provider();
 const Provider& software_provider();
 
+/// The attach points that one with a wildcard for its probe type stands for: those types whose forms fit. Types of user space when a process
+/// is traced or a path is named, else all others. An attach point without such a wildcard is returned as it is. Error: no type fits.
+Result<std::vector<std::string>> expand_provider(std::string_view text, const Scope& scope);
+
 }  // namespace trc::probes

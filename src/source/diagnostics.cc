@@ -19,6 +19,11 @@ constexpr DiagRow kDiagRows[] = {
 Severity severity_of(Diag code) { return kDiagRows[static_cast<std::size_t>(code)].severity; }
 const char* slug_of(Diag code) { return kDiagRows[static_cast<std::size_t>(code)].slug; }
 
+std::uint32_t Diagnostics::expanded_at(Span call) {
+  expansions_.push_back(call);
+  return static_cast<std::uint32_t>(expansions_.size());
+}
+
 Diagnostic& Diagnostics::report(Diag code, Span span, std::string message) {
   const bool known = std::any_of(all_.begin(), all_.end(), [&](const Diagnostic& d) {
     return d.code == code && d.span.file == span.file && d.span.begin == span.begin && d.span.end == span.end && d.message == message;
@@ -28,8 +33,11 @@ Diagnostic& Diagnostics::report(Diag code, Span span, std::string message) {
     return duplicate_;
   }
   if (severity_of(code) == Severity::Error) errors_++;
-  all_.push_back(Diagnostic{code, span, std::move(message), {}, {}});
-  return all_.back();
+  Diagnostic& added = all_.emplace_back(Diagnostic{code, span, std::move(message), {}, {}});
+  for (std::uint32_t from = span.expansion; from != 0 && from <= expansions_.size(); from = expansions_[from - 1].expansion) {
+    added.with_note(expansions_[from - 1], "expanded from");
+  }
+  return added;
 }
 
 }  // namespace trc

@@ -47,6 +47,8 @@ struct Diagnostic {
 /// The collection of one run. Two reports of the same code at the same place with the same words are kept once.
 class Diagnostics {
  public:
+  /// Registers one expansion of a macro; reports at spans with the number it returns say from which call they come.
+  std::uint32_t expanded_at(Span call);
   /// The reference stays valid until the next report.
   Diagnostic& report(Diag code, Span span, std::string message);
   /// No errors (warnings allowed).
@@ -56,6 +58,7 @@ class Diagnostics {
  private:
   std::vector<Diagnostic> all_;
   std::size_t errors_ = 0;
+  std::vector<Span> expansions_;  // where they were called, by number - 1
   Diagnostic duplicate_;  // where a repeated report goes
 };
 

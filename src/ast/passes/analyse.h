@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ namespace trc::ast {
 
 struct AnalyseOptions {
   std::vector<std::string> positionals;   ///< $1 …
+  std::map<std::string, std::string> named_parameters;   ///< --name=value behind "--": for getopt(); an empty value stands for none
   probes::Scope scope;                    ///< -p / -c
   bool unsafe = false;                    ///< --unsafe
   types::HeaderOptions headers;           ///< -I, --include
@@ -33,5 +35,8 @@ struct Analysis {
 /// Reports every mistake it finds to `diags`; nullopt when there was an error.
 std::optional<Analysis> analyse(const Program& program, const std::vector<const SourceFile*>& files, const lang::Catalogue& catalogue,
                                 const kernel::Facts& facts, const AnalyseOptions& options, Diagnostics& diags);
+
+/// What `trc SCRIPT -- --help` prints: the named parameters that the script asks for, with default values and descriptions.
+std::string parameter_help(const Program& program, const lang::Catalogue& catalogue);
 
 }  // namespace trc::ast

@@ -29,6 +29,11 @@ class Bodies {
     for (const PlannedProgram& program : input.plan.programs) {
       variables_.emplace_back(input.names.probes[program.probe_index].variables.size());
     }
+    for (std::size_t i = 0; i < input.program.functions.size(); ++i) {
+      const std::size_t index = input.program.probes.size() + i;
+      function_plans_.push_back({.probe_index = index, .provider = "fn"});
+      function_variables_.emplace_back(input.names.probes[index].variables.size());
+    }
   }
 
   typed::TypedProgram run() {
@@ -36,6 +41,7 @@ class Bodies {
     settle_unknown();
     infer();
     shared_.is_final = true;
+    for (std::size_t i = 0; i < input_.program.functions.size(); ++i) lower_function(i, result_.functions.emplace_back());
     for (std::size_t i = 0; i < input_.plan.programs.size(); ++i) lower(i);
     TRC_ASSERT(!shared_.changed || !diags_.ok());
     plan_maps();
@@ -55,6 +61,10 @@ class Bodies {
       shared_.diags = &thrown_away;
       shared_.changed = false;
       for (std::size_t i = 0; i < input_.plan.programs.size(); ++i) BodyLowering(shared_, input_.plan.programs[i], variables_[i]).lower();
+      for (std::size_t i = 0; i < input_.program.functions.size(); ++i) {
+        typed::Function thrown_away_too;
+        lower_function(i, thrown_away_too);
+      }
       if (!shared_.changed) return;
     }
     TRC_UNREACHABLE("types do not settle");
@@ -72,9 +82,19 @@ class Bodies {
       settle(shared_.maps[i].value);
       if (input_.names.maps[i].is_keyed) settle(shared_.maps[i].key);
     }
-    for (auto& variables : variables_) {
-      for (Shape& variable : variables) settle(variable);
+    for (auto* all : {&variables_, &function_variables_}) {
+      for (auto& variables : *all) {
+        for (Shape& variable : variables) settle(variable);
+      }
     }
+  }
+
+  void lower_function(std::size_t index, typed::Function& into) {
+    if (shared_.is_final) shared_.diags = &diags_;
+    BodyLowering body(shared_, function_plans_[index], function_variables_[index]);
+    body.lower(*input_.program.functions[index], into);
+    into.code.name = fmt::format("fn_{}", input_.program.functions[index]->name);
+    into.code.slots = body.slots();
   }
 
   void lower(std::size_t index) {
@@ -146,6 +166,8 @@ class Bodies {
   Diagnostics& diags_;
   Shared shared_;
   std::vector<std::vector<Shape>> variables_;   // by program, then by variable
+  std::vector<PlannedProgram> function_plans_;  // what a function can know of a probe: nothing
+  std::vector<std::vector<Shape>> function_variables_;
   typed::TypedProgram result_;
 };
 

@@ -24,6 +24,9 @@ std::optional<Literal> constant_value(const typed::Value& value);
 /// Only of literals as written (and what was folded from them): casts are left for run time, so that they keep their type.
 std::optional<Literal> literal_value(const typed::Value& value);
 lang::Type type_of(const Literal& literal);
+/// The constant (integer, bool or string) that a value always is, with all operators and conversions carried out; null when it is only known
+/// at run time.
+typed::ValuePtr evaluate(const typed::Value& value);
 
 Folded fold_unary(UnaryOp op, Literal operand);
 /// Arithmetic, bit operations and comparisons (0 or 1); not && and ||.

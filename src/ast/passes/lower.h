@@ -3,8 +3,10 @@
 // for good. A value whose type is not known (yet, or after a report) has type None; everything accepts it and says nothing more.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ast/lowering.h"
@@ -22,6 +24,8 @@ struct Shared {
   const BodyInput& input;
   std::vector<MapState> maps;                ///< by index into Names::maps
   std::vector<lang::EventSchema> events;
+  std::map<std::pair<const Function*, std::size_t>, lang::AddressSpace> pointer_spaces;   ///< of parameters of the script's functions
+  std::vector<Setting> settings = effective_settings(input.settings);
   bool changed = false;                      ///< a type has widened in this round
   bool is_final = false;
   Diagnostics* diags = nullptr;
@@ -31,6 +35,8 @@ class BodyLowering {
  public:
   BodyLowering(Shared& shared, const PlannedProgram& plan, std::vector<Shape>& variables);
   typed::Statements lower();
+  /// Of a function: its parameters are the first variables. Fills in everything but the code's name and slots.
+  void lower(const Function& function, typed::Function& into);
   /// Types of variables, then of temporaries.
   std::vector<lang::Type> slots() const;
 
@@ -42,6 +48,8 @@ class BodyLowering {
   /// Where something is reached into: as operand(), but what is in memory has not been read.
   typed::ValuePtr place(const Expr& e);
   typed::ValuePtr condition(const Expr& e);
+  /// What a condition is, if that is known now; a report if it is only known at run time.
+  std::optional<bool> comptime_condition(const Expr& e);
   typed::ValuePtr as_integer(typed::ValuePtr value);
   /// A value in memory that has only been named so far becomes one that is read: structures get their members, texts end at their NUL. What only
   /// reaches further into it (a member, an element) leaves it as it is, so that no more is read than is asked for.
@@ -63,6 +71,8 @@ class BodyLowering {
   const CallLowering::Surroundings& surroundings() const { return surroundings_; }
   std::optional<lang::Type> written_type(const TypeName& type);
   std::optional<lang::Type> tagged_type(const TypeName& type);
+  /// Of sizeof, typeof, typeinfo: a type, or the type of an expression that is not evaluated.
+  std::optional<lang::Type> type_of_operand(const TypeName* type, const std::optional<Expr>& operand);
   std::optional<std::string> positional_text(std::uint32_t number) const;
 
  private:
@@ -94,9 +104,9 @@ class BodyLowering {
   ValuePtr lower(const SizeOf& n);
   bool names_builtin(const TypeName& type) const;
   ValuePtr lower(const OffsetOf& n);
-  ValuePtr lower(const TypeOf& n) { return unknown(n.span); }   // refusals.cc has reported these three
-  ValuePtr lower(const TypeInfo& n) { return unknown(n.span); }
-  ValuePtr lower(const Comptime& n) { return unknown(n.span); }
+  ValuePtr lower(const TypeOf& n);
+  ValuePtr lower(const TypeInfo& n);
+  ValuePtr lower(const Comptime& n);
 
   // ---- operators ----
   ValuePtr binary(BinaryOp op, ValuePtr left, ValuePtr right, Span span, Span op_span);
@@ -135,6 +145,13 @@ class BodyLowering {
   ValuePtr increment_map(const MapRef& n, std::int64_t delta, bool want_old, Span span);
   bool is_never_negative(const typed::Value& value) const;
   void warn_sign(const typed::Value& value, std::string_view where, Span span);
+
+  // ---- functions of the script (lower_function.cc) ----
+  ValuePtr call_function(std::uint32_t index, const Call& call);
+  void return_from_function(const Return& n, Statements& out);
+  lang::AddressSpace pointer_space(const Function& function, std::size_t parameter) const;
+  ValuePtr pass_pointer(const Function& function, std::size_t parameter, lang::Type type, ValuePtr value, Span span);
+  bool refuse_in_function(const std::string& builtin, Span span);
 
   // ---- builtins (lower_call.cc) ----
   ValuePtr builtin(const std::string& name, Span name_span, Span span, const std::vector<Expr>& args, bool has_parentheses);
@@ -185,12 +202,12 @@ class BodyLowering {
   std::vector<Shape>& variables_;
   std::vector<lang::Type> temporaries_;
   CallLowering::Surroundings surroundings_;
+  const Function* function_ = nullptr;       ///< that is being lowered; null in a probe
+  lang::Type function_result_;
+  std::optional<typed::SlotId> result_slot_;
 };
 
 /// The name of a builtin's row: arg0, arg1, … are one row.
 std::string row_name(const std::string& name);
-
-/// A positional parameter as a number: integer literals with prefix, suffix or duration, and a sign.
-std::optional<typed::ValuePtr> parse_positional(std::string_view text, Span span);
 
 }  // namespace trc::ast

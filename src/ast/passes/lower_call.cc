@@ -35,6 +35,7 @@ constexpr ParameterWord kWords[] = {{"any", "a value"},
                                     {"key", "a key"},
                                     {"printable", "a value or a map"},
                                     {"stack", "a stack"},
+                                    {"variable", "a variable"},
                                     {"name", "a name"}};
 
 std::string ordinal(std::size_t i) {
@@ -128,6 +129,7 @@ const lang::BuiltinSpec* BodyLowering::aggregate_call(const Expr& e) const {
 }
 
 ValuePtr BodyLowering::builtin(const std::string& name, Span name_span, Span span, const std::vector<Expr>& args, bool has_parentheses) {
+  if (refuse_in_function(name, name_span)) return unknown(span);
   const lang::BuiltinSpec* row = find_builtin(name, name_span, args.size(), has_parentheses);
   if (!row) return unknown(span);
   if (row->form == lang::BuiltinForm::Aggregate) {
@@ -271,6 +273,24 @@ std::optional<std::string> CallOfBuiltin::literal_string(std::size_t i) {
   return std::nullopt;
 }
 
+std::optional<bool> CallOfBuiltin::literal_condition(std::size_t i) {
+  const auto value = body_.comptime_condition(args_[i]);
+  failed_ = failed_ || !value;
+  return value;
+}
+
+std::optional<Type> CallOfBuiltin::argument_type(std::size_t i) {
+  std::optional<Type> type;
+  if (const auto* named = std::get_if<TypeOf*>(&args_[i])) {
+    type = body_.type_of_operand((*named)->type, (*named)->operand);
+  } else {
+    type = body_.raw(args_[i])->type;
+  }
+  if (type && type->is(TypeKind::None)) type.reset();
+  failed_ = failed_ || !type;
+  return type;
+}
+
 std::optional<CallLowering::Map> CallOfBuiltin::whole_map(std::size_t i) {
   const auto* ref = std::get_if<MapRef*>(&args_[i]);
   if (!ref || (*ref)->has_keys) return std::nullopt;
@@ -288,6 +308,19 @@ std::optional<CallLowering::Map> CallOfBuiltin::map_element(std::size_t i, Value
   if (map == kNone) return std::nullopt;
   key = known(body_.key_of(map, (*ref)->keys, (*ref)->span));
   return body_.describe(map);
+}
+
+std::optional<typed::Statements> CallOfBuiltin::assign(std::size_t i, ValuePtr value) {
+  const auto* variable = std::get_if<Variable*>(&args_[i]);
+  if (!variable) {
+    wrong_argument(i, "a variable", "something else");
+    return std::nullopt;
+  }
+  const std::uint32_t slot = body_.variable_index((*variable)->id);
+  typed::Statements out;
+  if (slot != kNone) body_.store(slot, std::move(value), (*variable)->span, out);
+  failed_ = failed_ || out.empty();
+  return out.empty() ? std::nullopt : std::optional(std::move(out));
 }
 
 ValuePtr CallOfBuiltin::convert(ValuePtr value, const Type& to) { return convert_to(std::move(value), to); }

@@ -31,9 +31,13 @@ class CallOfBuiltin final : public CallLowering {
   typed::ValuePtr raw_argument(std::size_t i) override;
   std::optional<std::int64_t> literal_int(std::size_t i) override;
   std::optional<std::string> literal_string(std::size_t i) override;
+  std::optional<bool> literal_condition(std::size_t i) override;
+  std::optional<lang::Type> argument_type(std::size_t i) override;
   std::optional<Map> whole_map(std::size_t i) override;
   typed::ValuePtr key(const Map& map, std::size_t i) override;
   std::optional<Map> map_element(std::size_t i, typed::ValuePtr& key) override;
+  std::optional<typed::Statements> assign(std::size_t i, typed::ValuePtr value) override;
+  typed::SlotId temporary(const lang::Type& type) override { return body_.temporary(type); }
   Diagnostic& report(Diag code, Span span, std::string message) override;
   typed::ValuePtr convert(typed::ValuePtr value, const lang::Type& to) override;
   typed::ValuePtr as_integer(typed::ValuePtr value) override;

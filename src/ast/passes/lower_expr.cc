@@ -80,6 +80,12 @@ ValuePtr BodyLowering::lower(const StringLiteral& n) {
 ValuePtr BodyLowering::lower(const BoolLiteral& n) { return typed::make_constant(lang::make_bool(), n.span, n.value); }
 
 ValuePtr BodyLowering::lower(const Identifier& n) {
+  if (n.name.empty()) return unknown(n.span);
+  for (const Function* function : shared_.input.program.functions) {
+    if (function->name != n.name) continue;
+    report(Diag::UnknownIdentifier, n.span, fmt::format("{} is a function", n.name)).with_hint(fmt::format("call it: {}(…)", n.name));
+    return unknown(n.span);
+  }
   if (auto constant = constant_named(n.name, n.span)) return constant;
   return builtin(n.name, n.span, n.span, {}, false);
 }
@@ -96,7 +102,13 @@ ValuePtr BodyLowering::constant_named(const std::string& name, Span span) {
   return typed::make_constant(constant->type, span, constant->bits);
 }
 
-ValuePtr BodyLowering::lower(const Call& n) { return builtin(n.callee, n.callee_span, n.span, n.args, true); }
+ValuePtr BodyLowering::lower(const Call& n) {
+  const auto& functions = shared_.input.program.functions;
+  for (std::uint32_t i = 0; i < functions.size(); ++i) {
+    if (functions[i]->name == n.callee) return call_function(i, n);
+  }
+  return builtin(n.callee, n.callee_span, n.span, n.args, true);
+}
 
 ValuePtr BodyLowering::lower(const Variable& n) {
   const std::uint32_t index = variable_index(n.id);
@@ -116,7 +128,7 @@ ValuePtr BodyLowering::lower(const Positional& n) {
     report(Diag::MissingParameter, n.span, fmt::format("Positional parameter ${} is empty or not provided.", n.number));
     return typed::make_constant(literal_type(0), n.span, 0);
   }
-  if (auto number = parse_positional(*text, n.span)) return std::move(*number);
+  if (auto number = parse_number(*text, n.span)) return std::move(*number);
   return typed::make(lang::make_string(static_cast<std::uint32_t>(text->size()) + 1), n.span, typed::StringConstant{*text});
 }
 
@@ -186,25 +198,71 @@ bool BodyLowering::names_builtin(const TypeName& type) const {
          !lang::find_named_type(type.name) && !shared_.input.catalogue.find(type.name).empty();
 }
 
+std::optional<Type> BodyLowering::type_of_operand(const TypeName* type, const std::optional<Expr>& operand) {
+  if (!type) return type_of_unused(*operand);
+  if (names_builtin(*type)) return builtin(type->name, type->span, type->span, {}, false)->type;
+  return written_type(*type);
+}
+
 ValuePtr BodyLowering::lower(const SizeOf& n) {
-  Type type;
-  if (n.type && names_builtin(*n.type)) {
-    type = builtin(n.type->name, n.type->span, n.type->span, {}, false)->type;
-  } else if (n.type) {
-    auto written = written_type(*n.type);
-    if (!written) return unknown(n.span);
-    type = std::move(*written);
-  } else {
-    type = type_of_unused(*n.operand);
-  }
-  if (type.is(TypeKind::None)) return unknown(n.span);
-  type = shared_.input.types.resolved(std::move(type));
-  if (type.is(TypeKind::Struct) && type.definition == 0) {
-    report(Diag::InvalidOperand, n.span, fmt::format("the size of '{}' is not known here", lang::type_name(type)));
+  auto type = type_of_operand(n.type, n.operand);
+  if (!type || type->is(TypeKind::None)) return unknown(n.span);
+  type = shared_.input.types.resolved(std::move(*type));
+  if (type->is(TypeKind::Struct) && type->definition == 0) {
+    report(Diag::InvalidOperand, n.span, fmt::format("the size of '{}' is not known here", lang::type_name(*type)));
     return unknown(n.span);
   }
-  const std::uint64_t size = type.is_aggregate() ? 8 : type.size;   // language.md §8.1: what scripts have always seen
+  const std::uint64_t size = type->is_aggregate() ? 8 : type->size;   // language.md §8.1: what scripts have always seen
   return typed::make_constant(lang::make_uint64(), n.span, size);
+}
+
+ValuePtr BodyLowering::lower(const TypeOf& n) {
+  report(Diag::InvalidOperand, n.span, "typeof() is a type, which is no value").with_hint("typeinfo() tells about a type at run time");
+  return unknown(n.span);
+}
+
+ValuePtr BodyLowering::lower(const TypeInfo& n) {
+  const std::string& allowed = shared_.input.settings.unstable_typeinfo;
+  if (allowed == "error") {
+    report(Diag::InvalidOperand, n.span, "typeinfo() is an unstable feature").with_hint("allow it: config = { unstable_typeinfo = enable }");
+    return unknown(n.span);
+  }
+  if (allowed == "warn") report(Diag::UnstableFeature, n.span, "Script is using an unstable feature: typeinfo()");
+  const auto type = type_of_operand(n.type, n.operand);
+  if (!type || type->is(TypeKind::None)) return unknown(n.span);
+  auto text = [&](std::string bytes) {
+    const Type string = lang::make_string(static_cast<std::uint32_t>(bytes.size()) + 1);
+    return typed::make(string, n.span, typed::StringConstant{std::move(bytes)});
+  };
+  // What a script writes itself has no id in the kernel's type information.
+  std::vector<ValuePtr> values;
+  values.push_back(typed::make_constant(lang::make_uint64(), n.span, 0));
+  values.push_back(text(lang::kind_name(type->kind)));
+  values.push_back(text(lang::type_name(*type)));
+  std::vector<lang::Field> fields{{.name = "btf_id", .type = values[0]->type}, {.name = "base_type", .type = values[1]->type},
+                                  {.name = "full_type", .type = values[2]->type}};
+  return typed::make(lang::make_record(std::move(fields)), n.span, typed::MakeTuple{std::move(values)});
+}
+
+// ---- what must be known when compiling ----
+
+ValuePtr BodyLowering::lower(const Comptime& n) {
+  ValuePtr value = operand(n.operand);
+  if (!is_known(value)) return unknown(n.span);
+  if (ValuePtr constant = evaluate(*value)) return constant;
+  report(Diag::InvalidOperand, n.span, "this is not known when the script is compiled")
+      .with_hint("comptime takes literals, sizeof, questions about types, config, probetype, parameters, and what can be computed from them");
+  return unknown(n.span);
+}
+
+std::optional<bool> BodyLowering::comptime_condition(const Expr& e) {
+  const ValuePtr test = condition(e);
+  if (!is_known(test)) return std::nullopt;
+  const ValuePtr constant = evaluate(*test);
+  if (constant) return std::get<typed::Constant>(constant->op).bits != 0;
+  report(Diag::InvalidOperand, span_of(e), "this is not known when the script is compiled")
+      .with_hint("without comptime the condition is tested each time");
+  return std::nullopt;
 }
 
 }  // namespace trc::ast

@@ -317,6 +317,12 @@ ValuePtr BodyLowering::lower(const Ternary& n) {
 }
 
 ValuePtr BodyLowering::lower(const IfExpr& n) {
+  if (n.comptime) {
+    const auto holds = comptime_condition(n.condition);
+    if (!holds) return unknown(n.span);
+    if (*holds) return block_value(*n.then);
+    return n.otherwise ? block_value(*n.otherwise) : typed::make(lang::make_void(), n.span, typed::Sequence{});
+  }
   ValuePtr test = condition(n.condition);
   ValuePtr then = block_value(*n.then);
   ValuePtr otherwise = n.otherwise ? block_value(*n.otherwise) : typed::make(lang::make_void(), n.span, typed::Sequence{});

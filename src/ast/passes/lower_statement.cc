@@ -32,6 +32,8 @@ BodyLowering::BodyLowering(Shared& shared, const PlannedProgram& plan, std::vect
   surroundings_.context = &plan_.context;
   surroundings_.provider = plan_.provider;
   surroundings_.positionals = &shared_.input.options.positionals;
+  surroundings_.named_parameters = &shared_.input.options.named_parameters;
+  surroundings_.settings = &shared_.settings;
   surroundings_.max_strlen = shared_.input.settings.settings.max_strlen;
   surroundings_.compat = shared_.input.settings.settings.compat;
   surroundings_.has_child = shared_.input.options.scope.is_child;
@@ -124,6 +126,12 @@ void BodyLowering::lower(const Discard& n, Statements& out) {
 }
 
 void BodyLowering::lower(const If& n, Statements& out) {
+  if (n.comptime) {
+    const auto holds = comptime_condition(n.condition);
+    if (holds && *holds) statements(*n.then, out);
+    if (holds && !*holds && n.otherwise) statements(*n.otherwise, out);
+    return;
+  }
   ValuePtr test = condition(n.condition);
   Statements then, otherwise;
   if (n.then) statements(*n.then, then);
@@ -220,6 +228,7 @@ void BodyLowering::lower(const Break& n, Statements& out) { out.push_back(make_s
 void BodyLowering::lower(const Continue& n, Statements& out) { out.push_back(make_statement(n.span, typed::Continue{})); }
 
 void BodyLowering::lower(const Return& n, Statements& out) {
+  if (function_) return return_from_function(n, out);
   if (!n.value) {
     out.push_back(make_statement(n.span, typed::Return{}));
     return;

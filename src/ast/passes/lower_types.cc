@@ -62,7 +62,7 @@ std::optional<std::uint64_t> parse_magnitude(std::string text) {
 
 }  // namespace
 
-std::optional<typed::ValuePtr> parse_positional(std::string_view text, Span span) {
+std::optional<typed::ValuePtr> parse_number(std::string_view text, Span span) {
   const bool is_negative = text.starts_with('-');
   const auto magnitude = parse_magnitude(without_separators(is_negative ? text.substr(1) : text));
   if (!magnitude) return std::nullopt;

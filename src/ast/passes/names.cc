@@ -28,11 +28,19 @@ class Resolver {
     scopes_.assign(1, {});
     if (probe.predicate) visit(*probe.predicate);
     if (probe.body) visit(*probe.body);
-    for (const VariableInfo& variable : current().variables) {
-      if (variable.is_let && !variable.is_assigned) {
-        diags_.report(Diag::UnassignedVariable, variable.declared, "Variable $" + variable.name + " was never assigned to.");
-      }
+    report_unassigned();
+  }
+
+  void resolve(const Function& function) {
+    names_.probes.emplace_back();
+    scopes_.assign(1, {});
+    for (const FunctionParameter& parameter : function.parameters) {
+      const std::uint32_t index = declare_new({parameter.name, 0}, parameter.type->span);
+      current().variables[index].type = parameter.type;
+      current().variables[index].is_assigned = true;
     }
+    visit(*function.body);
+    report_unassigned();
   }
 
   Names finish() {
@@ -51,9 +59,23 @@ class Resolver {
     std::uint32_t map;
     Span span;
   };
-  using Scope = std::map<std::string, std::uint32_t>;
+  /// A variable of a macro's own is another one in each expansion.
+  struct VariableName {
+    std::string text;
+    std::uint32_t expansion = 0;
+    auto operator<=>(const VariableName&) const = default;
+  };
+  using Scope = std::map<VariableName, std::uint32_t>;
 
   ProbeNames& current() { return names_.probes.back(); }
+
+  void report_unassigned() {
+    for (const VariableInfo& variable : current().variables) {
+      if (variable.is_let && !variable.is_assigned) {
+        diags_.report(Diag::UnassignedVariable, variable.declared, "Variable $" + variable.name + " was never assigned to.");
+      }
+    }
+  }
 
   // ---- maps ----
   std::uint32_t map_named(const std::string& name, Span span) {
@@ -112,25 +134,27 @@ class Resolver {
   }
 
   // ---- variables ----
-  std::optional<std::uint32_t> find(const std::string& name) const {
+  static VariableName name_of(const Variable& use) { return {use.name, use.expansion}; }
+
+  std::optional<std::uint32_t> find(const VariableName& name) const {
     for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
       if (auto it = scope->find(name); it != scope->end()) return it->second;
     }
     return std::nullopt;
   }
 
-  std::uint32_t declare(const std::string& name, Span span) {
+  std::uint32_t declare(const VariableName& name, Span span) {
     const auto index = static_cast<std::uint32_t>(current().variables.size());
-    current().variables.push_back({.name = name, .declared = span});
+    current().variables.push_back({.name = name.text, .declared = span});
     scopes_.back()[name] = index;
     return index;
   }
 
   /// `let` and `for` variables may not hide another one.
-  std::uint32_t declare_new(const std::string& name, Span span) {
+  std::uint32_t declare_new(const VariableName& name, Span span) {
     if (auto existing = find(name)) {
       const VariableInfo& old = current().variables[*existing];
-      diags_.report(Diag::Redeclared, span, fmt::format("Variable ${} was already declared. Variable shadowing is not allowed.", name))
+      diags_.report(Diag::Redeclared, span, fmt::format("Variable ${} was already declared. Variable shadowing is not allowed.", name.text))
           .with_note(old.declared, old.is_let ? "This is the initial declaration." : "This is the initial assignment.");
     }
     return declare(name, span);
@@ -139,7 +163,9 @@ class Resolver {
   void report_undefined(const Variable& use) {
     std::vector<std::string> visible;
     for (const Scope& scope : scopes_) {
-      for (const auto& [name, index] : scope) visible.push_back("$" + name);
+      for (const auto& [name, index] : scope) {
+        if (name.expansion == use.expansion) visible.push_back("$" + name.text);
+      }
     }
     Diagnostic& report = diags_.report(Diag::UndefinedVariable, use.span, "Undefined or undeclared variable: $" + use.name);
     if (auto near = nearest("$" + use.name, visible); !near.empty()) report.with_hint("did you mean " + near + "?");
@@ -153,7 +179,7 @@ class Resolver {
   }
 
   void read(const Variable& use) {
-    const auto index = find(use.name);
+    const auto index = find(name_of(use));
     if (!index) return report_undefined(use);
     names_.variable[use.id] = *index;
     VariableInfo& variable = current().variables[*index];
@@ -163,8 +189,8 @@ class Resolver {
   }
 
   void assign(const Variable& target) {
-    const auto existing = find(target.name);
-    const std::uint32_t index = existing ? *existing : declare(target.name, target.span);
+    const auto existing = find(name_of(target));
+    const std::uint32_t index = existing ? *existing : declare(name_of(target), target.span);
     current().variables[index].is_assigned = true;
     names_.variable[target.id] = index;
   }
@@ -199,10 +225,17 @@ class Resolver {
       const auto* ref = std::get_if<MapRef*>(&call.args[i]);
       if (ref && !(*ref)->has_keys && takes_whole_map(rows, i, call.args.size())) {
         use_whole_map(**ref);
+      } else if (const auto* variable = std::get_if<Variable*>(&call.args[i]); variable && fills(rows, i)) {
+        assign(**variable);
       } else {
         visit(call.args[i]);
       }
     }
+  }
+
+  /// A variable that the call assigns to.
+  static bool fills(const std::vector<const lang::BuiltinSpec*>& rows, std::size_t i) {
+    return std::any_of(rows.begin(), rows.end(), [&](const lang::BuiltinSpec* row) { return i < row->params.size() && row->params[i].type == "variable"; });
   }
 
   static bool takes_whole_map(const std::vector<const lang::BuiltinSpec*>& rows, std::size_t i, std::size_t count) {
@@ -230,14 +263,14 @@ class Resolver {
 
   /// ++, -- and compound assignments ask for a variable that is there.
   void update(const Variable& use) {
-    if (!find(use.name)) return report_undefined(use);
+    if (!find(name_of(use))) return report_undefined(use);
     assign(use);
   }
 
   void visit(const Let& let) {
     if (let.init) visit(*let.init);
     visit_type(let.type);
-    const std::uint32_t index = declare_new(let.name, let.name_span);
+    const std::uint32_t index = declare_new({let.name, let.expansion}, let.name_span);
     VariableInfo& variable = current().variables[index];
     variable.type = let.type;
     variable.is_let = true;
@@ -283,7 +316,7 @@ class Resolver {
     if (loop.from) visit(*loop.from);
     if (loop.to) visit(*loop.to);
     scopes_.emplace_back();
-    const std::uint32_t index = declare_new(loop.variable, loop.variable_span);
+    const std::uint32_t index = declare_new({loop.variable, loop.expansion}, loop.variable_span);
     current().variables[index].is_assigned = true;
     names_.variable[loop.id] = index;
     if (loop.body) visit(*loop.body);
@@ -316,6 +349,7 @@ class Resolver {
 Names resolve_names(const Program& program, const lang::Catalogue& catalogue, Diagnostics& diags) {
   Resolver resolver(program, catalogue, diags);
   for (const Probe* probe : program.probes) resolver.resolve(*probe);
+  for (const Function* function : program.functions) resolver.resolve(*function);
   return resolver.finish();
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ast/lowering.h"
 #include "ast/nodes.h"
 #include "ast/passes/analyse.h"
 #include "ast/typed_program.h"
@@ -27,11 +28,35 @@ struct Options {
   std::uint32_t max_map_keys = 4096;
   std::optional<std::uint32_t> on_stack_limit;
   std::string license = "GPL";
+  std::uint32_t log_size = 1'000'000;
+  std::uint32_t max_bpf_progs = 1024;
+  std::uint32_t max_cat_bytes = 10'240;
+  bool lazy_symbolication = true;
+  bool use_blazesym = false;
+  std::string unstable_dw_ustack = "warn", unstable_import_statement = "error", unstable_tseries = "warn", unstable_typeinfo = "error";
   typed::Unwinding unwinding = typed::Unwinding::Auto;   ///< of user stacks that do not say it themselves
 };
 /// The value of an environment variable, or nullptr; replaced in tests.
 using Environment = std::function<const char*(const char*)>;
 Options read_settings(const ast::Config* block, const Environment& environment, Diagnostics& diags);
+/// What `config` has: every variable but those that only the environment sets.
+std::vector<Setting> effective_settings(const Options& options);
+
+// ---- macros: calls replaced by what they stand for (macros.cc) ----
+/// A program without macros is returned as it is; else the probes and functions are copies, in the same arena.
+Program expand_macros(const Program& program, const lang::Catalogue& catalogue, Diagnostics& diags);
+
+// ---- named parameters: what getopt() asks for (parameters.cc) ----
+struct NamedParameter {
+  std::string name;
+  std::string fallback;      ///< as a literal of the language
+  std::string description;   ///< may be empty
+  Span span;                 ///< of the first call
+};
+/// In the order of the script; calls of one name must agree.
+std::vector<NamedParameter> find_parameters(const Program& program, Diagnostics& diags);
+/// Reports what was given and nobody asks for.
+void check_parameters(const std::vector<NamedParameter>& asked, const std::map<std::string, std::string>& given, Diagnostics& diags);
 
 // ---- names: which declaration each variable and map refers to (names.cc) ----
 struct VariableInfo {
@@ -58,7 +83,7 @@ struct MapInfo {
 struct Names {
   std::vector<std::uint32_t> variable;   ///< by NodeId of Variable, Let, For: index into ProbeNames::variables; kNone after a report
   std::vector<std::uint32_t> map;        ///< by NodeId of MapRef: index into maps
-  std::vector<ProbeNames> probes;        ///< parallel to Program::probes
+  std::vector<ProbeNames> probes;        ///< of Program::probes, then of Program::functions, whose first variables are their parameters
   std::vector<MapInfo> maps;             ///< in order of first use
 };
 Names resolve_names(const Program& program, const lang::Catalogue& catalogue, Diagnostics& diags);
@@ -95,6 +120,7 @@ ProbePlan expand_probes(const Program& program, const Names& names, const Option
 
 // ---- bodies: infer the types to a fixed point, then check and lower (bodies.cc, lower_*.cc) ----
 struct BodyInput {
+  const Program& program;
   const Names& names;
   const ProbePlan& plan;
   const Options& settings;

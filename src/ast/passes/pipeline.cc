@@ -14,17 +14,19 @@ void define_c_types(const Program& program, const AnalyseOptions& options, types
 
 }  // namespace
 
-std::optional<Analysis> run_passes(const Program& program, const std::vector<const SourceFile*>& files, const lang::Catalogue& catalogue,
+std::optional<Analysis> run_passes(const Program& written, const std::vector<const SourceFile*>& files, const lang::Catalogue& catalogue,
                                    const World& world, const AnalyseOptions& options, Diagnostics& diags) {
-  Options settings = read_settings(program.config, world.environment, diags);
+  Options settings = read_settings(written.config, world.environment, diags);
   settings.settings.compat |= options.compat;
+  const Program program = expand_macros(written, catalogue, diags);
+  check_parameters(find_parameters(program, diags), options.named_parameters, diags);
   refuse_unsupported(program, diags);
   const Names names = resolve_names(program, catalogue, diags);
   check_flow(program, diags);
   const ProbePlan plan = expand_probes(program, names, settings, world.probe_types, world.facts, options.scope, diags);
   types::Library types(world.facts);
   define_c_types(program, options, types, diags);
-  typed::TypedProgram typed = lower_bodies({names, plan, settings, catalogue, options, types}, diags);
+  typed::TypedProgram typed = lower_bodies({program, names, plan, settings, catalogue, options, types}, diags);
   if (!diags.ok()) return std::nullopt;
   typed.files = files;
 #ifndef NDEBUG

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "ast/passes/passes.h"
+#include "probes/registry.h"
 
 namespace trc::ast {
 namespace {
@@ -57,7 +58,12 @@ class Planner {
   void plan(const Probe& probe, std::size_t index) {
     const std::size_t before = plan_.programs.size();
     bool reported = false;
-    for (const AttachPoint* point : probe.attach_points) reported = !plan_point(probe, index, *point) || reported;
+    for (const AttachPoint* point : probe.attach_points) {
+      const auto texts = probes::expand_provider(point->text, scope_);
+      if (!texts) report_parse_error(*point, texts.error());
+      reported = reported || !texts;
+      for (std::size_t i = 0; texts && i < texts->size(); ++i) reported = !plan_point(probe, index, *point, (*texts)[i]) || reported;
+    }
     if (plan_.programs.size() > before) return;
     // The body still tells types of maps to other blocks, so that one missing probe does not make them look wrong.
     plan_.programs.push_back({.probe = &probe, .probe_index = index, .is_broken = true});
@@ -71,8 +77,8 @@ class Planner {
 
  private:
   /// False when an error was reported.
-  bool plan_point(const Probe& probe, std::size_t index, const AttachPoint& point) {
-    const auto parsed = types_.parse_attach_point(point.text, scope_);
+  bool plan_point(const Probe& probe, std::size_t index, const AttachPoint& point, const std::string& text) {
+    const auto parsed = types_.parse_attach_point(text, scope_);
     if (!parsed) {
       report_parse_error(point, parsed.error());
       return false;

@@ -12,15 +12,6 @@ class Refuser : public Walker<Refuser> {
  public:
   explicit Refuser(Diagnostics& diags) : diags_(diags) {}
 
-  void enter(const TypeInfo& n) { refuse(n.span, "typeinfo"); }
-  void enter(const TypeOf& n) { refuse(n.span, "typeof as a value"); }
-  void enter(const Comptime& n) { refuse(n.span, "comptime"); }
-  void enter(const IfExpr& n) {
-    if (n.comptime) refuse(n.span, "if comptime");
-  }
-  void enter(const If& n) {
-    if (n.comptime) refuse(n.span, "if comptime");
-  }
   void enter(const ImportStmt& n) { refuse(n.span, "import inside a block"); }
 
   void refuse(Span span, std::string_view what) { diags_.report(Diag::NotSupportedYet, span, fmt::format("{} is not supported yet", what)); }
@@ -33,9 +24,7 @@ class Refuser : public Walker<Refuser> {
 
 void refuse_unsupported(const Program& program, Diagnostics& diags) {
   Refuser refuser(diags);
-  for (const Import* import : program.imports) refuser.refuse(import->span, "import");
-  for (const Macro* macro : program.macros) refuser.refuse(macro->span, "macro");
-  for (const Function* function : program.functions) refuser.refuse(function->span, "fn");
+  for (const Function* function : program.functions) refuser.walk(*function->body);
   for (const Probe* probe : program.probes) refuser.walk(*probe);
 }
 

@@ -69,55 +69,116 @@ std::optional<std::string> take_unwinding(Options& config, const std::string& va
   return std::nullopt;
 }
 
-std::optional<std::string> ignore(Options&, const std::string&) { return std::nullopt; }
+SettingValue show_unwinding(const Options& config) {
+  switch (config.unwinding) {
+    case typed::Unwinding::FramePointers: return "fp";
+    case typed::Unwinding::Tables: return "dwarf";
+    case typed::Unwinding::Setting:
+    case typed::Unwinding::Auto: break;
+  }
+  return "auto";
+}
+
+/// Names of user space are kept as it suits trc; the words are checked all the same.
+std::optional<std::string> take_caching(Options&, const std::string& value) {
+  std::string chosen;
+  return take_word(value, {"PER_PID", "PER_PROGRAM", "NONE", "0", "1"}, chosen);
+}
+
+/// What the variable is set to, for `config`; null: it is not in there.
+using Show = SettingValue (*)(const Options&);
 
 struct Row {
   std::string_view key;
   Take take;
-  bool from_environment = true;
+  Show show = nullptr;
 };
 
+template <auto member>
+SettingValue show(const Options& c) {
+  if constexpr (requires { c.*member; }) {
+    using Member = std::decay_t<decltype(c.*member)>;
+    if constexpr (std::is_same_v<Member, std::uint32_t>) return std::uint64_t{c.*member};
+    else return c.*member;
+  } else {
+    using Member = std::decay_t<decltype(c.settings.*member)>;
+    if constexpr (std::is_same_v<Member, std::uint32_t>) return std::uint64_t{c.settings.*member};
+    else return c.settings.*member;
+  }
+}
+
+template <auto member, std::uint64_t low, std::uint64_t high>
+std::optional<std::string> number(Options& c, const std::string& v) {
+  if constexpr (requires { c.*member; }) return take_number(v, low, high, c.*member);
+  else return take_number(v, low, high, c.settings.*member);
+}
+
+template <auto member>
+std::optional<std::string> truth(Options& c, const std::string& v) {
+  if constexpr (requires { c.*member; }) return take_bool(v, c.*member);
+  else return take_bool(v, c.settings.*member);
+}
+
+/// enable, warn or error; true and false for the first and the last.
+template <auto member>
+std::optional<std::string> unstable(Options& c, const std::string& v) {
+  const std::string word = to_lower(v);
+  return take_word(word == "true" || word == "1" ? "enable" : word == "false" || word == "0" ? "error" : word, {"enable", "warn", "error"}, c.*member);
+}
+
+std::optional<std::string> take_trailer(Options& c, const std::string& v) {
+  c.settings.str_trunc_trailer = v;
+  return std::nullopt;
+}
+
+using image::Settings;
+constexpr std::uint64_t kAny = 0xffffffff;
+
 const Row kRows[] = {
-    {"max_strlen", [](Options& c, const std::string& v) { return take_number(v, 1, 65535, c.settings.max_strlen); }},
-    {"max_map_keys", [](Options& c, const std::string& v) { return take_number(v, 1, 0xffffffff, c.max_map_keys); }},
-    {"max_probes", [](Options& c, const std::string& v) { return take_number(v, 1, 0xffffffff, c.settings.max_probes); }},
-    {"on_stack_limit", take_limit},
-    {"perf_rb_pages", take_pages},
-    {"print_maps_on_exit", [](Options& c, const std::string& v) { return take_bool(v, c.settings.print_maps_on_exit); }},
-    {"cpp_demangle", [](Options& c, const std::string& v) { return take_bool(v, c.settings.cpp_demangle); }},
-    {"show_debug_info", [](Options& c, const std::string& v) { return take_bool(v, c.settings.show_debug_info); }},
-    {"str_trunc_trailer", [](Options& c, const std::string& v) -> std::optional<std::string> {
-       c.settings.str_trunc_trailer = v;
-       return std::nullopt;
-     }},
-    {"missing_probes", [](Options& c, const std::string& v) { return take_word(v, {"error", "warn", "ignore"}, c.settings.missing_probes); }},
-    {"stack_mode", [](Options& c, const std::string& v) { return take_word(v, {"bpftrace", "perf", "raw", "build_id"}, c.settings.stack_mode); }},
-    {"stack_unwind", take_unwinding},
-    {"compat", [](Options& c, const std::string& v) { return take_bool(v, c.settings.compat); }},
-    {"license", take_license},
-    // Known settings of things that trc does not need to be told about, or does not have yet; harmless.
-    {"cache_user_symbols", ignore},
-    {"lazy_symbolication", ignore},
-    {"log_size", ignore},
-    {"max_bpf_progs", ignore},
-    {"max_cat_bytes", ignore},
-    {"use_blazesym", ignore},
-    {"unstable_dw_ustack", ignore, false},
-    {"unstable_import_statement", ignore, false},
-    {"unstable_tseries", ignore, false},
-    {"unstable_typeinfo", ignore, false},
-    {"symbol_source", ignore, false},
-    {"max_type_res_iterations", ignore, false},
-    {"unstable_addr", ignore, false},
-    {"unstable_import", ignore, false},
-    {"unstable_macro", ignore, false},
-    {"unstable_map_decl", ignore, false},
+    {"max_strlen", number<&Settings::max_strlen, 1, 65535>, show<&Settings::max_strlen>},
+    {"max_map_keys", number<&Options::max_map_keys, 1, kAny>, show<&Options::max_map_keys>},
+    {"max_probes", number<&Settings::max_probes, 1, kAny>, show<&Settings::max_probes>},
+    {"max_bpf_progs", number<&Options::max_bpf_progs, 1, kAny>, show<&Options::max_bpf_progs>},
+    {"max_cat_bytes", number<&Options::max_cat_bytes, 0, kAny>, show<&Options::max_cat_bytes>},
+    {"log_size", number<&Options::log_size, 0, kAny>, show<&Options::log_size>},
+    {"on_stack_limit", take_limit, [](const Options& c) -> SettingValue { return std::uint64_t{c.on_stack_limit.value_or(typed::TypedProgram{}.on_stack_limit)}; }},
+    {"perf_rb_pages", take_pages, show<&Settings::ring_pages>},
+    {"print_maps_on_exit", truth<&Settings::print_maps_on_exit>, show<&Settings::print_maps_on_exit>},
+    {"cpp_demangle", truth<&Settings::cpp_demangle>, show<&Settings::cpp_demangle>},
+    {"show_debug_info", truth<&Settings::show_debug_info>, show<&Settings::show_debug_info>},
+    {"lazy_symbolication", truth<&Options::lazy_symbolication>, show<&Options::lazy_symbolication>},
+    {"use_blazesym", truth<&Options::use_blazesym>, show<&Options::use_blazesym>},
+    {"str_trunc_trailer", take_trailer, show<&Settings::str_trunc_trailer>},
+    {"missing_probes", [](Options& c, const std::string& v) { return take_word(v, {"error", "warn", "ignore"}, c.settings.missing_probes); },
+     show<&Settings::missing_probes>},
+    {"stack_mode", [](Options& c, const std::string& v) { return take_word(v, {"bpftrace", "perf", "raw", "build_id"}, c.settings.stack_mode); },
+     show<&Settings::stack_mode>},
+    {"stack_unwind", take_unwinding, show_unwinding},
+    {"license", take_license, show<&Options::license>},
+    {"compat", truth<&Settings::compat>, show<&Settings::compat>},
+    {"unstable_dw_ustack", unstable<&Options::unstable_dw_ustack>, show<&Options::unstable_dw_ustack>},
+    {"unstable_import_statement", unstable<&Options::unstable_import_statement>, show<&Options::unstable_import_statement>},
+    {"unstable_tseries", unstable<&Options::unstable_tseries>, show<&Options::unstable_tseries>},
+    {"unstable_typeinfo", unstable<&Options::unstable_typeinfo>, show<&Options::unstable_typeinfo>},
+    {"cache_user_symbols", take_caching},
 };
+
+/// Of older versions of the language: accepted, and without effect.
+constexpr std::string_view kIgnored[] = {"symbol_source", "max_type_res_iterations", "unstable_addr", "unstable_import", "unstable_macro", "unstable_map_decl"};
 
 struct Renamed {
   std::string_view old_key, key;
+  bool is_negated = false;
 };
-constexpr Renamed kRenamed[] = {{"strlen", "max_strlen"}, {"cat_bytes_max", "max_cat_bytes"}, {"map_keys_max", "max_map_keys"}};
+constexpr Renamed kRenamed[] = {
+    {"strlen", "max_strlen"}, {"cat_bytes_max", "max_cat_bytes"}, {"map_keys_max", "max_map_keys"}, {"no_cpp_demangle", "cpp_demangle", true}};
+
+/// What a value of the old name means under the new one.
+std::string renamed_value(const Renamed& renamed, const std::string& value) {
+  bool truth = false;
+  if (!renamed.is_negated || take_bool(value, truth)) return value;
+  return truth ? "false" : "true";
+}
 
 constexpr std::string_view kEnvironmentOnly[] = {"btf", "vmlinux", "kernel_source", "kernel_build", "color", "objcopy"};
 
@@ -144,7 +205,7 @@ std::string plain_key(const std::string& written) {
 }
 
 void read_entry(Options& config, const ConfigEntry& entry, Diagnostics& diags) {
-  std::string key = plain_key(entry.key);
+  std::string key = plain_key(entry.key), value = entry.value;
   if (std::find(std::begin(kEnvironmentOnly), std::end(kEnvironmentOnly), key) != std::end(kEnvironmentOnly)) {
     diags.report(Diag::InvalidConfig, entry.key_span, entry.key + ": can only be set as an environment variable");
     return;
@@ -153,6 +214,11 @@ void read_entry(Options& config, const ConfigEntry& entry, Diagnostics& diags) {
     if (key != renamed.old_key) continue;
     diags.report(Diag::Deprecated, entry.key_span, fmt::format("{} is now called {}", key, renamed.key));
     key = renamed.key;
+    value = renamed_value(renamed, value);
+  }
+  if (std::find(std::begin(kIgnored), std::end(kIgnored), key) != std::end(kIgnored)) {
+    diags.report(Diag::Deprecated, entry.key_span, key + " has no effect any more");
+    return;
   }
   const Row* row = find_row(key);
   if (!row) {
@@ -162,20 +228,37 @@ void read_entry(Options& config, const ConfigEntry& entry, Diagnostics& diags) {
     if (auto near = nearest(key, keys); !near.empty()) report.with_hint("did you mean " + near + "?");
     return;
   }
-  if (auto accepted = row->take(config, entry.value)) {
+  if (auto accepted = row->take(config, value)) {
     diags.report(Diag::InvalidConfig, entry.value_span, fmt::format("invalid value for {}: '{}', expected {}", key, entry.value, *accepted));
   }
 }
 
-void read_variable(Options& config, const Row& row, const Environment& environment, Diagnostics& diags) {
+/// TRC_KEY, else BPFTRACE_KEY: name and value.
+std::optional<std::pair<std::string, std::string>> find_variable(std::string_view key, const Environment& environment) {
   for (std::string_view prefix : {"TRC_", "BPFTRACE_"}) {
-    const std::string name = std::string(prefix) + upper(row.key);
-    const char* value = environment(name.c_str());
-    if (!value) continue;
-    if (auto accepted = row.take(config, value)) {
-      diags.report(Diag::InvalidConfig, Span{}, fmt::format("invalid value for environment variable {}: '{}', expected {}", name, value, *accepted));
-    }
-    return;
+    const std::string name = std::string(prefix) + upper(key);
+    if (const char* value = environment(name.c_str())) return std::pair(name, std::string(value));
+  }
+  return std::nullopt;
+}
+
+constexpr Span kNowhere{.file = kNone};
+
+void set_from_environment(Options& config, const Row& row, const std::string& name, const std::string& value, Diagnostics& diags) {
+  if (auto accepted = row.take(config, value)) {
+    diags.report(Diag::InvalidConfig, kNowhere, fmt::format("invalid value for environment variable {}: '{}', expected {}", name, value, *accepted));
+  }
+}
+
+void read_environment(Options& config, const Environment& environment, Diagnostics& diags) {
+  for (const Renamed& renamed : kRenamed) {
+    const auto found = find_variable(renamed.old_key, environment);
+    if (!found) continue;
+    diags.report(Diag::Deprecated, kNowhere, fmt::format("{} is now called TRC_{}", found->first, upper(renamed.key)));
+    set_from_environment(config, *find_row(renamed.key), found->first, renamed_value(renamed, found->second), diags);
+  }
+  for (const Row& row : kRows) {
+    if (const auto found = find_variable(row.key, environment)) set_from_environment(config, row, found->first, found->second, diags);
   }
 }
 
@@ -186,10 +269,16 @@ Options read_settings(const ast::Config* block, const Environment& environment, 
   if (block) {
     for (const ConfigEntry& entry : block->entries) read_entry(config, entry, diags);
   }
-  for (const Row& row : kRows) {
-    if (row.from_environment) read_variable(config, row, environment, diags);
-  }
+  read_environment(config, environment, diags);
   return config;
+}
+
+std::vector<Setting> effective_settings(const Options& options) {
+  std::vector<Setting> all;
+  for (const Row& row : kRows) {
+    if (row.show) all.push_back({row.key, row.show(options)});
+  }
+  return all;
 }
 
 }  // namespace trc::ast

@@ -22,6 +22,11 @@ class Verifier {
       check(!map.value.is(TypeKind::None) && !map.value.is(TypeKind::Void), "map " + map.name + " without value type");
       check(!map.key || map.key->size > 0, "map " + map.name + " without key type");
     }
+    for (const typed::Function& function : program_.functions) {
+      slots_ = &function.code.slots;
+      check(function.parameters <= function.code.slots.size(), "function without slots for its parameters");
+      statements(function.code.body);
+    }
     for (const typed::Program& program : program_.programs) {
       slots_ = &program.slots;
       check(program.probe < program_.probes.size(), "program without probe");
@@ -235,6 +240,14 @@ class Verifier {
   }
   void on(const CaptureStack&, const Type& type) { check(type.is_stack(), "stack"); }
   void on(const StackLength&, const Type& type) { same(type, lang::make_int64(), "stack length"); }
+  void on(const CallFunction& v, const Type&) {
+    if (v.function >= program_.functions.size()) return check(false, "call of no function");
+    const typed::Function& function = program_.functions[v.function];
+    check(v.args.size() == function.parameters, "call of " + function.code.name);
+    for (std::size_t i = 0; i < v.args.size() && i < function.parameters; ++i) {
+      if (expect(v.args[i], "argument")) same(v.args[i]->type, function.code.slots[i], "argument of " + function.code.name);
+    }
+  }
   void on(const MakeSymbol& v, const Type&) { is_wide(v.address, "symbol"); }
   void on(const MakeTimestamp& v, const Type&) { is_wide(v.ns, "timestamp"); }
   void on(const Sequence& v, const Type& type) {

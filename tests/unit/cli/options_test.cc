@@ -57,8 +57,14 @@ TEST(Options, WordsAfterTheDoubleDashAreParametersEvenWithADash) {
   EXPECT_EQ(o->positionals, std::vector<std::string>{"-5"});
 }
 
-TEST(Options, NamedParametersAreRefusedByName) {
-  EXPECT_EQ(error_of({"-e", "begin {}", "--", "--limit=5"}), "named parameters (--limit=5) are not supported yet");
+TEST(Options, NamedParametersStandBehindTheDashes) {
+  auto o = parse({"-e", "begin {}", "one", "--", "--limit=5", "two", "--flag", "--text=a=b"});
+  ASSERT_TRUE(o);
+  EXPECT_EQ(o->named, (std::map<std::string, std::string>{{"limit", "5"}, {"flag", ""}, {"text", "a=b"}}));
+  EXPECT_EQ(o->positionals, (std::vector<std::string>{"one", "two"}));
+  EXPECT_FALSE(o->script_help);
+  EXPECT_TRUE(parse({"x.bt", "--", "--help"})->script_help);
+  EXPECT_FALSE(parse({"-e", "begin {}", "--nosuch"}));
 }
 
 TEST(Options, AnAngleBlockIsNotMistakenForAnOption) {

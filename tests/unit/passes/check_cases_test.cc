@@ -72,9 +72,9 @@ TEST_P(CheckCase, ReportsWhatIsMarked) {
   ASSERT_TRUE(text) << text.error().message();
   std::vector<Expectation> expected = read_expectations(*text);
   EXPECT_FALSE(expected.empty()) << "nothing is expected";
-  const Outcome outcome = analyse_text(*text);
+  const Outcome outcome = analyse_text(*text, run_options(*text));
   for (const Diagnostic& d : outcome.diags.all()) {
-    const Expectation found = place_of(d, *outcome.file);
+    const Expectation found = place_of(d, *outcome.script.sources.front());
     const auto it = std::find_if(expected.begin(), expected.end(), [&](const Expectation& e) { return matches(e, found, d); });
     if (it == expected.end()) {
       ADD_FAILURE() << "unexpected: " << describe(found) << ": " << d.message << " [" << d.hint << "]";

@@ -11,7 +11,7 @@
 #include "ast/passes/passes.h"
 #include "base/strings.h"
 #include "builtins/catalogue.h"
-#include "parser/parser.h"
+#include "parser/load.h"
 
 namespace trc::ast {
 
@@ -119,8 +119,28 @@ inline ProbeTypes fake_probe_types() {
   return types;
 }
 
+/// What a first line "// run: -p 7 -- one two --name=value" says: the pid, positional and named parameters.
+inline AnalyseOptions run_options(const std::string& script) {
+  AnalyseOptions options;
+  constexpr std::string_view kMark = "// run:";
+  if (!script.starts_with(kMark)) return options;
+  const auto words = split_words(script.substr(kMark.size(), script.find('\n') - kMark.size()));
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == "-p" || words[i] == "-c") {
+      options.scope.is_child = words[i] == "-c";
+      options.scope.pid = std::stoi(words[++i]);
+    } else if (words[i].starts_with("--") && words[i] != "--") {
+      const std::size_t equals = std::min(words[i].find('='), words[i].size());
+      options.named_parameters[words[i].substr(2, equals - 2)] = words[i].substr(std::min(equals + 1, words[i].size()));
+    } else if (words[i] != "--") {
+      options.positionals.push_back(words[i]);
+    }
+  }
+  return options;
+}
+
 struct Outcome {
-  std::unique_ptr<SourceFile> file;
+  parser::LoadedScript script;
   Diagnostics diags;
   std::optional<Analysis> analysis;
 
@@ -134,17 +154,14 @@ struct Outcome {
 
 inline Outcome analyse_text(const std::string& text, const AnalyseOptions& options = {}, const std::map<std::string, std::string>& environment = {}) {
   Outcome outcome;
-  outcome.file = std::make_unique<SourceFile>("stdin", text);
-  parser::ParseOptions parse_options;
-  parse_options.positionals = options.positionals;
-  const Program program = parser::parse(*outcome.file, parse_options, outcome.diags);
+  outcome.script = parser::load(SourceFile("stdin", text), {options.positionals, ""}, outcome.diags);
   const FakeFacts facts;
   const World world{facts, fake_probe_types(), [&](const char* name) -> const char* {
                       const auto it = environment.find(name);
                       return it == environment.end() ? nullptr : it->second.c_str();
                     }};
   if (outcome.diags.ok()) {
-    outcome.analysis = run_passes(program, {outcome.file.get()}, builtins::catalogue(), world, options, outcome.diags);
+    outcome.analysis = run_passes(outcome.script.program, outcome.script.files(), builtins::catalogue(), world, options, outcome.diags);
   }
   if (outcome.analysis) {
     EXPECT_EQ(verify(outcome.analysis->program), std::vector<std::string>{}) << text << "\n" << outcome.dump();

@@ -18,22 +18,6 @@ namespace {
 
 const std::filesystem::path kRoot = std::filesystem::path(TRC_SOURCE_DIR) / "tests" / "typed";
 
-AnalyseOptions options_of(const std::string& script) {
-  AnalyseOptions options;
-  constexpr std::string_view kMark = "// run:";
-  if (!script.starts_with(kMark)) return options;
-  const auto words = split_words(script.substr(kMark.size(), script.find('\n') - kMark.size()));
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (words[i] == "-p" || words[i] == "-c") {
-      options.scope.is_child = words[i] == "-c";
-      options.scope.pid = std::stoi(words[++i]);
-    } else if (words[i] != "--") {
-      options.positionals.push_back(words[i]);
-    }
-  }
-  return options;
-}
-
 class TypedCase : public testing::TestWithParam<std::string> {};
 
 TEST_P(TypedCase, BecomesWhatStandsBelow) {
@@ -42,7 +26,7 @@ TEST_P(TypedCase, BecomesWhatStandsBelow) {
   ASSERT_TRUE(text) << text.error().message();
   const std::size_t end = std::min(text->find("=== "), text->size());
   const std::string script = text->substr(0, end);
-  const Outcome outcome = analyse_text(script, options_of(script));
+  const Outcome outcome = analyse_text(script, run_options(script));
   EXPECT_TRUE(outcome.analysis.has_value()) << outcome.messages();
   std::string got = "=== typed\n" + outcome.dump();
   if (!outcome.messages().empty()) got += "=== warnings\n" + outcome.messages();

@@ -3,6 +3,7 @@
 
 #include "fake_facts.h"
 #include "probes/provider.h"
+#include "probes/registry.h"
 
 namespace trc::probes {
 namespace {
@@ -39,11 +40,20 @@ TEST(Registry, RefusesWhatIsNotBuiltByName) {
   EXPECT_EQ(text_of("k:vfs_read"), "error: kprobe probes are not supported yet");
   EXPECT_EQ(text_of("kfunc:vfs_read"), "error: fentry probes are not supported yet");
   EXPECT_EQ(text_of("self:signal:SIGUSR1"), "error: self probes are not supported yet");
-  EXPECT_EQ(text_of("prof*:hz:99"), "error: wildcards in the probe type ('prof*') are not supported yet");
+  EXPECT_EQ(text_of("prof*:hz:99"), "error: No probe type matched for prof*");
   EXPECT_TRUE(names_unsupported_provider("kretprobe:f"));
-  EXPECT_TRUE(names_unsupported_provider("up*:f:g"));
+  EXPECT_FALSE(names_unsupported_provider("up*:f:g"));
   EXPECT_FALSE(names_unsupported_provider("interval:s:1"));
   EXPECT_FALSE(names_unsupported_provider("frob:s:1"));
+}
+
+TEST(Registry, AWildcardForTheProbeTypeTakesThoseThatFit) {
+  auto expand = [](std::string_view text, const Scope& scope) { return expand_provider(text, scope).value_or(std::vector<std::string>{}); };
+  EXPECT_EQ(expand("begin", {}), std::vector<std::string>{"begin"});
+  EXPECT_EQ(expand("*e*:hz:9", {}), (std::vector<std::string>{"tracepoint:hz:9", "rawtracepoint:hz:9", "profile:hz:9", "interval:hz:9"}));
+  EXPECT_EQ(expand("u*:/bin/sh:main", {}), (std::vector<std::string>{"uprobe:/bin/sh:main", "uretprobe:/bin/sh:main", "usdt:/bin/sh:main"}));
+  EXPECT_EQ(expand("up*:main", {.pid = 1}), std::vector<std::string>{"uprobe:main"});
+  EXPECT_EQ(expand_provider("nosuch*:x", {}).error().message(), "No probe type matched for nosuch*");
 }
 
 TEST(Registry, UnknownNamesGetTheNearest) {

@@ -93,6 +93,18 @@ TEST(Diagnostics, KeepsARepeatedReportOnce) {
   EXPECT_FALSE(diags.ok());
 }
 
+TEST(Diagnostics, SaysFromWhichCallsAnExpansionComes) {
+  Diagnostics diags;
+  const std::uint32_t outer = diags.expanded_at({0, 20, 25});
+  const std::uint32_t inner = diags.expanded_at({0, 10, 15, outer});
+  const Diagnostic& report = diags.report(Diag::SyntaxError, {0, 1, 2, inner}, "m");
+  ASSERT_EQ(report.notes.size(), 2u);
+  EXPECT_EQ(report.notes[0].span.begin, 10u);
+  EXPECT_EQ(report.notes[1].span.begin, 20u);
+  EXPECT_EQ(report.notes[1].text, "expanded from");
+  EXPECT_TRUE(diags.report(Diag::SyntaxError, {0, 20, 25}, "m").notes.empty());
+}
+
 TEST(Diagnostics, WarningsAreNotErrors) {
   Diagnostics diags;
   diags.report(Diag::Deprecated, {}, "m");
