@@ -53,6 +53,7 @@ const char* name_of(RuntimeConstant which) {
     case RuntimeConstant::ChildPid: return "child-pid";
     case RuntimeConstant::CpuCount: return "cpu-count";
     case RuntimeConstant::StartNs: return "start-ns";
+    case RuntimeConstant::TaiDelta: return "tai-delta";
     case RuntimeConstant::MaxStack: return "max-stack";
     case RuntimeConstant::PidNamespaceDevice: return "pid-namespace-device";
     case RuntimeConstant::PidNamespaceInode: return "pid-namespace-inode";
@@ -247,6 +248,9 @@ class Dumper {
   }
   std::string show(const CallFunction& v, const Value&) { return fmt::format("{}({})", program_.functions[v.function].code.name, list(v.args)); }
   std::string show(const MakeSymbol& v, const Value&) { return fmt::format("symbol({})", text(v.address)); }
+  std::string show(const KernelAddress& v, const Value&) { return "kernel-address " + v.symbol; }
+  std::string show(const TextTable& v, const Value&) { return fmt::format("text({} of {})", text(v.index), v.texts.size()); }
+  std::string show(const MakeInet& v, const Value&) { return fmt::format("inet{}({})", v.is_v6 ? 6 : 4, text(v.address)); }
   std::string show(const MakeTimestamp& v, const Value&) { return fmt::format("timestamp({}, clock {})", text(v.ns), v.clock); }
   std::string show(const Sequence& v, const Value&) {
     Dumper inner(program_);

@@ -41,13 +41,17 @@ using lang::RuntimeConstant;
 
 // ---- values ----
 struct Constant { std::uint64_t bits = 0; };
-struct StringConstant { std::string bytes; };                      // type String: padded with NUL up to the capacity
+struct StringConstant { std::string bytes; };                      // type String: padded with NUL up to the capacity; Array of bytes: all of them
 struct LoadSlot { SlotId slot = 0; };
 struct ReadContext { lang::ContextValue value; };                  // a value that the context offers
 struct Runtime { RuntimeConstant which; };
 // A kernel helper (enum bpf_func_id) with scalar arguments and result; with_context: the program's context comes before the arguments.
 struct CallHelper { int helper = 0; std::vector<ValuePtr> args; bool with_context = false; };
-struct CallStdlib { std::string symbol; std::vector<ValuePtr> args; };  // function of src/stdlib/*.bpf.c, scalar result
+// Function of src/stdlib/*.bpf.c. A result in memory is filled with zeros, then written by the function, whose first parameter is its address.
+struct CallStdlib { std::string symbol; std::vector<ValuePtr> args; };
+struct KernelAddress { std::string symbol; };                      // of a symbol of the running kernel, known when the script starts; 64 bits
+struct TextTable { ValuePtr index; std::vector<std::string> texts; };   // type String: texts[index], the last one when there is none
+struct MakeInet { ValuePtr address; bool is_v6 = false; };         // from a number (IPv4, network order), through a pointer, from an array of bytes
 struct Comm {};                                                    // type string[16]
 struct ProbeId {};                                                 // type ProbeName: which attach point fired
 struct Unary { UnaryOp op; ValuePtr operand; };
@@ -100,7 +104,7 @@ struct Value {
   std::variant<Constant, StringConstant, LoadSlot, ReadContext, Runtime, CallHelper, CallStdlib, Comm, ProbeId, Unary, Binary, Logical,
                Select, Convert, CompareStrings, CompareMemory, Dereference, ReadString, ReadBuffer, StringLength, MakeTuple, Member,
                Element, MapGet, MapGetAggregate, MapHas, MapDelete, MapLength, IncrementSlot, IncrementMap, CaptureStack, StackLength,
-               MakeSymbol, MakeTimestamp, CallFunction, Sequence>
+                MakeSymbol, MakeTimestamp, KernelAddress, TextTable, MakeInet, CallFunction, Sequence>
       op;
 };
 

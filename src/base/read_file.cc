@@ -33,4 +33,20 @@ Result<std::string> read_file(const std::string& path) {
   return read_all(fd.get(), path);
 }
 
+Result<std::string> read_file_start(const std::string& path, std::size_t most) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return Error::from_errno("open " + path);
+  std::string content(most, '\0');
+  std::size_t used = 0;
+  while (used < most) {
+    const ssize_t got = ::read(fd.get(), content.data() + used, most - used);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Error::from_errno("read " + path);
+    if (got == 0) break;
+    used += static_cast<std::size_t>(got);
+  }
+  content.resize(used);
+  return content;
+}
+
 }  // namespace trc

@@ -1,4 +1,6 @@
 // Map-value functions: only as the whole right-hand side of an assignment to a map.
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -78,12 +80,53 @@ void lower_lhist(CallLowering& call) {
   call.aggregate(lang::make_linear_histogram(*low, *high, *step), call.convert(std::move(value), lang::make_int64()));
 }
 
+constexpr std::int64_t kMostSeriesBuckets = 1'000'000;
+
+/// tseries(n, interval, buckets[, what is kept])
+void lower_tseries(CallLowering& call) {
+  static constexpr std::pair<std::string_view, lang::SeriesValue> kKept[] = {{"avg", lang::SeriesValue::Average},
+                                                                             {"min", lang::SeriesValue::Smallest},
+                                                                             {"max", lang::SeriesValue::Largest},
+                                                                             {"sum", lang::SeriesValue::Sum}};
+  ValuePtr value = call.argument(0);
+  const auto interval = call.literal_int(1), buckets = call.literal_int(2);
+  if (!interval || !buckets) return;
+  if (*interval < 1) {
+    call.report(Diag::ArgumentType, call.argument_span(1), fmt::format("tseries() interval_ns must be >= 1 ({} provided)", *interval));
+    return;
+  }
+  if (*buckets < 1 || *buckets > kMostSeriesBuckets) {
+    call.report(Diag::LimitExceeded, call.argument_span(2), fmt::format("tseries() num_intervals must be 1..{} ({} provided)", kMostSeriesBuckets, *buckets));
+    return;
+  }
+  auto kept = lang::SeriesValue::Last;
+  if (call.argument_count() == 4) {
+    const auto word = call.literal_string(3);
+    if (!word) return;
+    const auto* row = std::find_if(std::begin(kKept), std::end(kKept), [&](const auto& r) { return r.first == *word; });
+    if (row == std::end(kKept)) {
+      call.report(Diag::ArgumentType, call.argument_span(3), fmt::format("tseries() expects one of the following aggregation functions: avg, max, min, sum (\"{}\" provided)", *word));
+      return;
+    }
+    kept = row->second;
+  }
+  if (!value) return;
+  const bool is_signed = value->type.is_signed;
+  call.aggregate(lang::make_time_series(is_signed, kept, *interval, static_cast<std::uint32_t>(*buckets)),
+                 call.convert(std::move(value), lang::make_integer(64, is_signed)));
+}
+
 constexpr Param kNumber[] = {{.name = "n", .type = "int"}};
 constexpr Param kHist[] = {{.name = "n", .type = "int"}, {.name = "bits", .type = "literal int", .optional = true}};
 constexpr Param kLhist[] = {{.name = "n", .type = "int"},
                             {.name = "min", .type = "literal int"},
                             {.name = "max", .type = "literal int"},
                             {.name = "step", .type = "literal int"}};
+
+constexpr Param kTseries[] = {{.name = "n", .type = "int"},
+                              {.name = "interval", .type = "literal int"},
+                              {.name = "buckets", .type = "literal int"},
+                              {.name = "what", .type = "literal string", .optional = true}};
 
 constexpr BuiltinSpec row(std::string_view name, std::span<const Param> params, void (*lower)(CallLowering&), std::string_view doc,
                           std::string_view example, std::string_view prints) {
@@ -100,6 +143,8 @@ constexpr BuiltinSpec kRows[] = {
         "@n: { .count = 1, .average = 6, .total = 6 }"),
     row("hist", kHist, lower_hist, "Histogram with 2^bits buckets for each power of two.", "begin { @n = hist(7); }", ""),
     row("lhist", kLhist, lower_lhist, "Histogram with buckets of one size.", "begin { @n = lhist(7, 0, 20, 5); }", ""),
+    row("tseries", kTseries, lower_tseries, "Time series: the last value of each of the latest intervals, or their avg, min, max or sum.",
+        "interval:ms:100 { @n = tseries(rand, 1s, 10, \"max\"); }", ""),
 };
 
 }  // namespace

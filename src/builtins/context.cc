@@ -133,7 +133,7 @@ void lower_probe(CallLowering& call) { call.result(typed::make(lang::make_probe_
 
 void lower_probetype(CallLowering& call) {
   std::string type(call.surroundings().provider);
-  if (type == "begin" || type == "end") type = "special";
+  if (type == "begin" || type == "end" || type == "self") type = "special";
   const auto capacity = static_cast<std::uint32_t>(type.size()) + 1;
   call.result(typed::make(lang::make_string(capacity), call.span(), typed::StringConstant{type}));
 }

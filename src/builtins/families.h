@@ -16,6 +16,10 @@ std::span<const lang::BuiltinSpec> time_builtins();
 std::span<const lang::BuiltinSpec> stack_builtins();
 std::span<const lang::BuiltinSpec> context_builtins();
 std::span<const lang::BuiltinSpec> compile_time_builtins();
+std::span<const lang::BuiltinSpec> name_builtins();
+std::span<const lang::BuiltinSpec> network_builtins();
+std::span<const lang::BuiltinSpec> change_builtins();
+std::span<const lang::BuiltinSpec> kernel_builtins();
 std::span<const lang::BuiltinSpec> not_yet_builtins();
 
 }  // namespace trc::builtins

@@ -1,4 +1,5 @@
 // What a program says to user space: print, printf, time, join, exit.
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -26,7 +27,7 @@ bool is_number(const Type& type) { return type.is_integer() || type.is(TypeKind:
 
 /// Aggregates that no single number stands for.
 bool is_many_numbers(const Type& type) {
-  return type.is(TypeKind::Stats) || type.is(TypeKind::Histogram) || type.is(TypeKind::LinearHistogram);
+  return type.is(TypeKind::Stats) || type.is(TypeKind::Histogram) || type.is(TypeKind::LinearHistogram) || type.is(TypeKind::TimeSeries);
 }
 
 bool accepts(Conversion conversion, const Type& type) {
@@ -59,6 +60,11 @@ std::vector<const lang::FormatPiece*> consumers(const lang::FormatString& format
   return list;
 }
 
+/// How many letters say the width: 2 for "%lld".
+std::uint32_t length_letters(std::string_view text, const lang::FormatPiece& piece) {
+  return static_cast<std::uint32_t>(std::ranges::count(text.substr(piece.begin, piece.end - piece.begin), 'l'));
+}
+
 ValuePtr format_argument(CallLowering& call, std::size_t i, const lang::FormatPiece* piece) {
   ValuePtr value = call.raw_argument(i);
   if (!value) return nullptr;
@@ -71,7 +77,9 @@ ValuePtr format_argument(CallLowering& call, std::size_t i, const lang::FormatPi
   return nullptr;
 }
 
-void lower_printf(CallLowering& call) {
+/// printf, errorf, …: what the format says of the values.
+template <ActionKind action>
+void lower_formatted(CallLowering& call) {
   const auto text = call.literal_string(0);
   if (!text) return;
   const lang::FormatString format = lang::parse_format(*text);
@@ -93,7 +101,51 @@ void lower_printf(CallLowering& call) {
     fields.push_back(format_argument(call, i + 1, wanted[i]));
     ok = ok && fields.back() != nullptr;
   }
-  if (ok) call.emit(ActionKind::Printf, *text, std::move(fields));
+  if (ok) call.emit(action, *text, std::move(fields));
+}
+
+// ---- debugf ----
+
+/// The kernel formats here, by rules of its own (Documentation/core-api/printk-formats.rst), and takes three values at most.
+void lower_debugf(CallLowering& call) {
+  constexpr std::size_t kMostValues = 3;
+  constexpr std::string_view kLetters = "duxps";
+  const auto text = call.literal_string(0);
+  if (!text) return;
+  const lang::FormatString format = lang::parse_format(*text);
+  const auto refuse = [&](const std::string& why) {
+    call.report(Diag::InvalidFormat, call.argument_span(0), "debugf() " + why).with_hint("printf() formats in user space and takes more");
+  };
+  if (!format.unsupported.empty()) return refuse("does not have the conversion " + format.unsupported);
+  const std::size_t given = call.argument_count() - 1;
+  if (given > kMostValues) return refuse(fmt::format("takes up to {} values, {} given", kMostValues, given));
+  std::size_t wanted = 0;
+  for (const lang::FormatPiece& piece : format.pieces) {
+    if (!piece.has_conversion) continue;
+    ++wanted;
+    const bool known = kLetters.find(piece.letter) != std::string_view::npos && piece.bits >= 32;
+    if (!known || piece.end - piece.begin != 2U + (piece.bits == 64 && piece.letter != 'p' ? length_letters(*text, piece) : 0U)) {
+      return refuse(fmt::format("has %d %u %x %p %s and their forms with l and ll only, found {}", text->substr(piece.begin, piece.end - piece.begin)));
+    }
+  }
+  if (given != wanted) return refuse(fmt::format("has {} values for {} conversions", given, wanted));
+  std::vector<ValuePtr> values;
+  const auto pieces = consumers(format);
+  for (std::size_t i = 0; i < kMostValues; ++i) {
+    if (i >= given) {
+      values.push_back(typed::make_constant(lang::make_uint64(), call.span(), 0));
+      continue;
+    }
+    ValuePtr value = format_argument(call, i + 1, pieces[i]);
+    if (!value) return;
+    if (pieces[i]->conversion == Conversion::String && !value->type.is_string()) return refuse("prints strings by %s, found " + lang::type_name(value->type));
+    values.push_back(std::move(value));
+  }
+  const auto size = static_cast<std::uint32_t>(text->size()) + 1;
+  values.insert(values.begin(), typed::make_constant(lang::make_uint64(), call.span(), size));
+  values.insert(values.begin(), typed::make(lang::make_string(size), call.argument_span(0), typed::StringConstant{*text}));
+  ValuePtr done = typed::make(lang::make_int64(), call.span(), typed::CallStdlib{"trc_do_debug_print", std::move(values)});
+  call.statement(typed::make_statement(call.span(), typed::Evaluate{std::move(done)}));
 }
 
 // ---- print ----
@@ -194,8 +246,20 @@ constexpr Param kTime[] = {{.name = "format", .type = "literal string", .optiona
 constexpr Param kJoin[] = {{.name = "strings", .type = "pointer"}, {.name = "separator", .type = "literal string", .optional = true}};
 
 constexpr BuiltinSpec kRows[] = {
-    {.name = "printf", .params = kPrintf, .result = "void", .lower = lang::Custom{lower_printf},
+    {.name = "printf", .params = kPrintf, .result = "void", .lower = lang::Custom{lower_formatted<ActionKind::Printf>},
      .doc = "Prints values by a C format.", .example = "begin { printf(\"%d %s\\n\", 7, \"up\"); }", .prints = "7 up"},
+    {.name = "errorf", .params = kPrintf, .result = "void", .lower = lang::Custom{lower_formatted<ActionKind::Errorf>},
+     .doc = "Reports an error by a C format, with the place in the script; a test fails.", .example = "begin { errorf(\"bad %d\", 5); }"},
+    {.name = "warnf", .params = kPrintf, .result = "void", .lower = lang::Custom{lower_formatted<ActionKind::Warnf>},
+     .doc = "Reports a warning by a C format, with the place in the script.", .example = "begin { warnf(\"odd %d\", 5); }"},
+    {.name = "debugf", .params = kPrintf, .result = "void", .lower = lang::Custom{lower_debugf},
+     .doc = "Writes a line to the kernel's trace_pipe at once, by a format with at most 3 of %d %u %x %p %s.",
+     .example = "begin { debugf(\"here %d\", 5); }"},
+    {.name = "cat", .params = kPrintf, .result = "void", .lower = lang::Custom{lower_formatted<ActionKind::Cat>},
+     .doc = "Prints a file, at most max_cat_bytes of it; its name by a C format.", .example = "begin { cat(\"/proc/%d/comm\", 1); }"},
+    {.name = "system", .params = kPrintf, .result = "void", .lower = lang::Custom{lower_formatted<ActionKind::System>},
+     .doc = "Runs a command of the shell, given by a C format, and prints what it writes.", .example = "begin { system(\"echo %d\", 5); }", .prints = "5",
+     .unsafe = "runs a command"},
     {.name = "print", .params = kPrint, .result = "void", .lower = lang::Custom{lower_print},
      .doc = "Prints a value on a line of its own, or a map; of a map only the last top entries, numbers divided by div.",
      .example = "begin { print((1, \"two\")); }", .prints = "(1, two)"},

@@ -72,9 +72,10 @@ bool refuse_word(CallLowering& call, std::size_t i, bool user, const StackWords&
 }
 
 /// stack, stack(words), stack(limit), stack(words, limit); words: a mode, and for user stacks how to walk
-template <bool user>
+template <bool user, bool dwarf = false>
 void lower_stack(CallLowering& call) {
   StackWords words;
+  if (dwarf) words.unwinding = typed::Unwinding::Tables;
   std::size_t next = 0;
   while (next < call.argument_count() && take_word(call, next, user, words)) ++next;
   if (next < call.argument_count() && refuse_word(call, next, user, words)) return;
@@ -99,7 +100,9 @@ void lower_stack(CallLowering& call) {
       return;
     }
   }
-  call.result(typed::make(lang::make_stack(user, static_cast<std::uint32_t>(limit), words.mode), call.span(),
+  lang::Type type = lang::make_stack(user, static_cast<std::uint32_t>(limit), words.mode);
+  if (dwarf) type.low = lang::kShownAsUnwound;
+  call.result(typed::make(std::move(type), call.span(),
                           typed::CaptureStack{limit_given, words.unwinding, words.frames}));
 }
 
@@ -123,6 +126,9 @@ constexpr BuiltinSpec kRows[] = {
      .doc = "The user stack, of at most limit frames (1024 unless given), printed in a mode: bpftrace, perf, raw, build_id. Walked by unwind tables, or as "
             "told: fp (by frame pointers), dwarf (by tables only). In the mode python it has the frames of Python functions, in mixed both kinds.",
      .example = "profile:hz:99 { @[ustack(perf, 5)] = count(); }"},
+    {.name = "dw_ustack", .form = BuiltinForm::Value, .params = kUserStack, .lower = lang::Custom{lower_stack<true, true>},
+     .doc = "As ustack(dwarf), shown in the older way: callers by the last byte of their call, a cut stack by <unwind failure>.",
+     .example = "profile:hz:99 { @[dw_ustack] = count(); }"},
     {.name = "ksym", .params = kAddress, .lower = lang::Custom{lower_symbol<false>}, .doc = "Name of the kernel symbol at an address.",
      .example = "begin { print(ksym(0)); }", .prints = "0x0"},
     {.name = "usym", .params = kAddress, .lower = lang::Custom{lower_symbol<true>}, .doc = "Name of the symbol at an address of the current process.",

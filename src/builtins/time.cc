@@ -21,7 +21,8 @@ struct Clock {
   int helper;            // enum bpf_func_id
   std::uint32_t number;  // of typed::MakeTimestamp
 };
-constexpr Clock kClocks[] = {{"boot", 125, 0}, {"monotonic", 5, 1}, {"tai", 208, 2}};
+constexpr std::uint32_t kTai = 2;
+constexpr Clock kClocks[] = {{"boot", 125, 0}, {"monotonic", 5, 1}, {"tai", 208, kTai}};
 
 void lower_nsecs(CallLowering& call) {
   std::string_view wanted = "boot";
@@ -32,11 +33,12 @@ void lower_nsecs(CallLowering& call) {
   for (const Clock& clock : kClocks) {
     if (clock.name == wanted) return call.result(typed::make_helper_call(clock.helper, call.span()));
   }
-  if (wanted == "sw_tai") {
-    call.report(Diag::NotSupportedYet, call.argument_span(0), "nsecs(sw_tai) is not supported yet").with_hint("use nsecs(tai)");
-  } else {
-    call.report(Diag::ArgumentType, call.argument_span(0), "nsecs() expects a clock: boot, monotonic or tai");
+  if (wanted == "sw_tai") {   // TAI as it would be if nobody set the clock while the script runs; for kernels before 6.1
+    const lang::Type wide = lang::make_uint64();
+    ValuePtr delta = typed::make(wide, call.span(), typed::Runtime{typed::RuntimeConstant::TaiDelta});
+    return call.result(typed::make_binary(typed::BinaryOp::Add, wide, call.span(), typed::make_helper_call(kClocks[0].helper, call.span()), std::move(delta)));
   }
+  call.report(Diag::ArgumentType, call.argument_span(0), "nsecs() expects a clock: boot, monotonic, tai or sw_tai");
 }
 
 void lower_elapsed(CallLowering& call) {
@@ -53,6 +55,7 @@ std::uint32_t clock_of(const typed::Value& value) {
       if (clock.helper == helper->helper) return clock.number;
     }
   }
+  if (const auto* runtime = std::get_if<typed::Runtime>(&value.op)) return runtime->which == typed::RuntimeConstant::TaiDelta ? kTai : 0;
   if (const auto* binary = std::get_if<typed::Binary>(&value.op)) return std::max(clock_of(*binary->left), clock_of(*binary->right));
   if (const auto* convert = std::get_if<typed::Convert>(&value.op)) return clock_of(*convert->operand);
   return 0;
@@ -72,7 +75,7 @@ constexpr Param kStrftime[] = {{.name = "format", .type = "literal string"}, {.n
 
 constexpr BuiltinSpec kRows[] = {
     {.name = "nsecs", .form = BuiltinForm::Value, .params = kNsecs, .result = "uint64", .lower = lang::Custom{lower_nsecs},
-     .doc = "Nanoseconds of a clock: boot (the default, counts suspend), monotonic or tai.", .example = "begin { print(nsecs); }"},
+     .doc = "Nanoseconds of a clock: boot (the default, counts suspend), monotonic, tai, or sw_tai, which is boot and what tai was ahead at the start.", .example = "begin { print(nsecs); }"},
     {.name = "elapsed", .form = BuiltinForm::Value, .result = "uint64", .lower = lang::Custom{lower_elapsed},
      .doc = "Nanoseconds since the program started.", .example = "begin { print(elapsed < 1h); }", .prints = "true"},
     {.name = "strftime", .params = kStrftime, .lower = lang::Custom{lower_strftime},

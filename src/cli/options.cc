@@ -20,7 +20,7 @@ struct Missing {
 };
 constexpr Missing kMissing[] = {
     {"--aot", true},          {"--info", false},       {"--fmt", false},
-    {"--test", false},        {"--bench", false},      {"--mode", true},
+    {"--mode", true},
     {"--probe-filter", true},
     {"--debuginfo", true},    {"--dwarf-pid", true},   {"--traceable-functions", true},
     {"--usdt-file-activation", false},                 {"--verify-llvm-ir", false},
@@ -56,6 +56,8 @@ struct Parser {
     app.add_option("--include", options.include_files, "Read this header before the program")->type_name("FILE")->expected(1)->group(tracing);
     app.add_flag("--unsafe", options.unsafe, "Allow what can change the traced system")->group(tracing);
     app.add_flag("--compat", options.compat, "Behave as bpftrace 0.27 where trc does better")->group(tracing);
+    app.add_flag("--test", options.test, "Run the script's test: probes, say which fail")->group(tracing);
+    app.add_flag("--bench", options.bench, "Run and measure the script's bench: probes")->group(tracing);
     app.add_flag("--dry-run", options.dry_run, "Compile, load and attach, then stop")->group(tracing);
 
     const std::string output = "Output";
@@ -196,6 +198,7 @@ Result<Options> parse_options(int argc, char** argv) {
     o.pid = pid;
   }
   if (o.pid && o.command) return Error("USAGE: Cannot use both -c and -p.");
+  if (o.test && o.bench) return Error("USAGE: --bench conflicts with existing --test");
   if (o.exit_with_child && !o.command) return Error("USAGE: --exit-with-child needs -c.");
   if (p.k_count > 1) return Error("USAGE: -kk has been deprecated. Use a single -k for all warnings.");
   o.all_warnings = p.k_count > 0;

@@ -27,7 +27,7 @@ struct Options {
   std::string format = "text";               ///< -f
   output::Buffering buffering = output::Buffering::Line;
   bool quiet = false, verbose = false, all_warnings = false, no_warnings = false;
-  bool dry_run = false, unsafe = false, exit_with_child = false, stop_on_map = false, compat = false;
+  bool dry_run = false, unsafe = false, exit_with_child = false, stop_on_map = false, compat = false, test = false, bench = false;
   std::vector<std::string> include_folders;  ///< -I
   std::vector<std::string> include_files;    ///< --include
   std::vector<std::string> dumps;            ///< -d

@@ -110,6 +110,8 @@ Result<int> run_image(const Options& o, const image::ProgramImage& image, runtim
   run.dry_run = o.dry_run;
   run.exit_with_child = o.exit_with_child;
   run.stop_on_map = o.stop_on_map;
+  if (o.test) run.mode = runtime::RunOptions::Mode::Test;
+  if (o.bench) run.mode = runtime::RunOptions::Mode::Bench;
   run.notify_attached = notify_text();
   run.no_features = o.no_features;
   Result<int> status = runtime::run(image, run, kernel::system_facts(), signals, std::move(child), *sink);
@@ -152,7 +154,7 @@ Result<int> run_script(const Options& o) {
     TRC_CHECK(check_pid(*o.pid));
     analyse.scope.pid = *o.pid;
   }
-  if (o.command) {
+  if (o.command && !o.test && !o.bench) {
     TRC_TRY(started, runtime::Child::start(*o.command));  // held before its exec: a mistake in the script starts nothing
     child = std::move(started);
     analyse.scope.pid = child->pid();

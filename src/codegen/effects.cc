@@ -29,6 +29,7 @@ struct Writes {
   bool operator()(const Comm&) const { return false; }
   bool operator()(const ProbeId&) const { return false; }
   bool operator()(const MapLength&) const { return false; }
+  bool operator()(const KernelAddress&) const { return false; }
   bool operator()(const CaptureStack&) const { return false; }
   bool operator()(const StackLength&) const { return false; }
   // Operands.
@@ -52,6 +53,8 @@ struct Writes {
   bool operator()(const MapGetAggregate& op) const { return any(op.key); }
   bool operator()(const MapHas& op) const { return any(op.key); }
   bool operator()(const MakeSymbol& op) const { return any(op.address); }
+  bool operator()(const TextTable& op) const { return any(op.index); }
+  bool operator()(const MakeInet& op) const { return any(op.address); }
   bool operator()(const MakeTimestamp& op) const { return any(op.ns); }
 };
 

@@ -14,6 +14,11 @@ constexpr std::uint64_t kSecondWord = 8;   // min, max: is_set; avg, stats: coun
 
 bool is_extreme(const lang::Type& type) { return type.is(lang::TypeKind::Min) || type.is(lang::TypeKind::Max); }
 bool is_histogram(const lang::Type& type) { return type.is(lang::TypeKind::Histogram) || type.is(lang::TypeKind::LinearHistogram); }
+bool is_series(const lang::Type& type) { return type.is(lang::TypeKind::TimeSeries); }
+bool keeps_ranks(const lang::Type& type) {
+  using lang::SeriesValue;
+  return is_extreme(type) || (is_series(type) && (type.low == static_cast<std::int64_t>(SeriesValue::Smallest) || type.low == static_cast<std::int64_t>(SeriesValue::Largest)));
+}
 
 }  // namespace
 
@@ -23,15 +28,16 @@ void FunctionEmitter::emit(const typed::MapAggregate& statement) {
   llvm::Value* key = key_pointer(statement.map, statement.key);
   llvm::Value* argument = statement.argument ? scalar(statement.argument) : i64(1);
   if (is_histogram(type)) argument = bucket_index(type, argument);
-  if (is_extreme(type)) argument = rank(type, argument);
+  if (keeps_ranks(type)) argument = rank(type, argument);
+  const bool has_buckets = is_histogram(type) || is_series(type);
   auto initial = [&]() -> llvm::Value* {
-    if (is_histogram(type)) return module_.zeros(entry.value_size);
+    if (has_buckets) return module_.zeros(entry.value_size);
     const Place state = temporary(entry.value_size);
     builder_.CreateAlignedStore(argument, state.pointer, state.align);
     if (entry.value_size > kSecondWord) builder_.CreateAlignedStore(i64(1), offset(state, kSecondWord).pointer, state.align);
     return state.pointer;
   };
-  update_element(statement.map, key, span_, initial, is_histogram(type),
+  update_element(statement.map, key, span_, initial, has_buckets,
                  [&](llvm::Value* element) { change_aggregate(type, element, argument); });
 }
 
@@ -77,6 +83,12 @@ void FunctionEmitter::change_aggregate(const lang::Type& type, llvm::Value* elem
       auto* counter = builder_.CreateGEP(builder_.getInt64Ty(), element, argument);
       return add({counter, llvm::Align(8)}, i64(1));
     }
+    case TimeSeries: {
+      auto* done = builder_.CreateCall(module_.library_function("trc_series"),
+                                       {first.pointer, argument, i64(static_cast<std::uint64_t>(type.step)), i64(type.count),
+                                        builder_.getInt32(static_cast<std::uint32_t>(type.low))});
+      return if_then(builder_.CreateIsNull(done), [&] { count_loss(offsetof(image::LossCounters, contended)); }, true);
+    }
     case None:
     case Void:
     case Bool:
@@ -94,7 +106,10 @@ void FunctionEmitter::change_aggregate(const lang::Type& type, llvm::Value* elem
     case KernelSymbol:
     case UserSymbol:
     case ProbeName:
-    case Username: break;
+    case Username:
+    case MacAddress:
+    case Inet:
+    case CgroupPath: break;
   }
   TRC_UNREACHABLE("not an aggregate");
 }
@@ -104,7 +119,7 @@ llvm::Value* FunctionEmitter::aggregate_value(typed::MapId map, llvm::Value* key
   const lang::Type& type = module_.map_entry(map).value;
   const bool extreme = is_extreme(type);
   const bool average = type.is(lang::TypeKind::Avg) || type.is(lang::TypeKind::Stats);
-  TRC_ASSERT(!is_histogram(type));
+  TRC_ASSERT(!is_histogram(type) && !is_series(type));
   llvm::AllocaInst *total = local("total"), *second = local("second");
   auto load = [&](llvm::AllocaInst* from) { return builder_.CreateLoad(builder_.getInt64Ty(), from); };
   builder_.CreateStore(i64(0), total);

@@ -1,6 +1,7 @@
 // Values: which operation becomes which instructions. Arithmetic is in emit_arith.cc.
 #include <linux/bpf.h>
 #include <llvm/IR/InlineAsm.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 
@@ -43,7 +44,8 @@ bool is_scalar(const lang::Type& type) {
     case Integer:
     case Pointer:
     case ProbeName:
-    case Username: return true;
+    case Username:
+    case CgroupPath: return true;
     case String:
     case Buffer:
     case Array:
@@ -54,7 +56,9 @@ bool is_scalar(const lang::Type& type) {
     case KernelStack:
     case UserStack:
     case KernelSymbol:
-    case UserSymbol: return false;
+    case UserSymbol:
+    case MacAddress:
+    case Inet: return false;
     case Count:   // a map's value; read as an integer through MapGetAggregate
     case Sum:
     case Min:
@@ -62,7 +66,8 @@ bool is_scalar(const lang::Type& type) {
     case Avg:
     case Stats:
     case Histogram:
-    case LinearHistogram: return false;
+    case LinearHistogram:
+    case TimeSeries: return false;
     case None: break;
   }
   TRC_UNREACHABLE("a value without a type reached code generation");
@@ -172,6 +177,11 @@ llvm::Value* FunctionEmitter::scalar(const typed::Value& value) {
           [](const MakeTuple&) -> llvm::Value* { TRC_UNREACHABLE("a tuple is not a scalar"); },
           [](const CaptureStack&) -> llvm::Value* { TRC_UNREACHABLE("a stack is not a scalar"); },
           [](const MakeSymbol&) -> llvm::Value* { TRC_UNREACHABLE("a symbol is not a scalar"); },
+          [&](const KernelAddress& op) -> llvm::Value* {
+            return builder_.CreateAlignedLoad(builder_.getInt64Ty(), module_.kernel_address(op.symbol, value.span), llvm::Align(8), true);
+          },
+          [](const TextTable&) -> llvm::Value* { TRC_UNREACHABLE("a string is not a scalar"); },
+          [](const MakeInet&) -> llvm::Value* { TRC_UNREACHABLE("an address is not a scalar"); },
           [](const MakeTimestamp&) -> llvm::Value* { TRC_UNREACHABLE("a timestamp is not a scalar"); },
       },
       value.op);
@@ -199,6 +209,7 @@ Place FunctionEmitter::address(const typed::Value& value) {
     call_function(*op, result.pointer);
     return result;
   }
+  if (const auto* op = std::get_if<TextTable>(&value.op)) return text_of(*op, value.type.size);
   const Place place = temporary(value.type.size);
   store(value, place);
   return place;
@@ -222,6 +233,18 @@ Store FunctionEmitter::prepare(const typed::Value& value, Tail tail) {
           [&](const LoadSlot&) { return by_copy(); },
           [&](const MapGet&) { return by_copy(); },
           [&](const Element&) { return by_copy(); },
+          [&](const TextTable&) { return by_copy(); },
+          [&](const CallStdlib& op) -> Store {
+            llvm::Function* function = library(op.symbol);
+            const llvm::SmallVector<llvm::Value*, 6> arguments = library_arguments(function, 1, op.args);
+            return [this, function, arguments, &type](Place to) {
+              zero(to, type.size);
+              llvm::SmallVector<llvm::Value*, 7> all{to.pointer};
+              all.append(arguments.begin(), arguments.end());
+              builder_.CreateCall(function, all);
+            };
+          },
+          [&](const MakeInet& op) { return make_inet(op, type); },
           [&](const Select&) { return by_copy(); },
           [&](const CallFunction&) { return by_copy(); },
           [&](const ReadContext& op) { return prepare_context(op.value); },
@@ -368,6 +391,43 @@ Place FunctionEmitter::element(const typed::Element& op, Span span) {
   return {pointer, llvm::commonAlignment(base.align, bytes)};
 }
 
+/// Texts lie one after another in read-only data, so one is an address.
+Place FunctionEmitter::text_of(const typed::TextTable& op, std::uint32_t capacity) {
+  std::string all;
+  for (const std::string& text : op.texts) {
+    all += text;
+    all.resize(all.size() + capacity - text.size());
+  }
+  const std::uint64_t last = op.texts.size() - 1;
+  llvm::Value* index = opaque(scalar(op.index));   // the verifier must see the comparison of the value that is then used
+  auto* known = builder_.CreateSelect(builder_.CreateICmpULT(index, i64(last)), index, i64(last));
+  auto* table = module_.text(all, static_cast<std::uint32_t>(all.size()));
+  return {builder_.CreateGEP(builder_.getInt8Ty(), table, builder_.CreateMul(known, i64(capacity))), llvm::commonAlignment(llvm::Align(8), capacity)};
+}
+
+Store FunctionEmitter::make_inet(const typed::MakeInet& op, const lang::Type& type) {
+  constexpr std::uint64_t kAddress = 4;   // behind the family
+  const std::uint32_t family = op.is_v6 ? AF_INET6 : AF_INET, bytes = op.is_v6 ? 16 : 4;
+  const lang::Type& from = op.address->type;
+  std::function<void(Place)> write;
+  if (from.is(lang::TypeKind::Pointer)) {
+    llvm::Value* pointer = scalar(op.address);
+    const lang::AddressSpace space = from.space;
+    write = [=, this](Place to) { read_memory(to, i64(bytes), pointer, space); };
+  } else if (is_scalar(from)) {
+    llvm::Value* number = scalar(op.address);
+    write = [=, this](Place to) { builder_.CreateAlignedStore(builder_.CreateTrunc(number, builder_.getInt32Ty()), to.pointer, to.align); };
+  } else {
+    const Place place = address(*op.address);
+    write = [=, this](Place to) { copy(to, place, bytes); };
+  }
+  return [=, this, &type](Place to) {
+    zero(to, type.size);
+    builder_.CreateAlignedStore(builder_.getInt32(family), to.pointer, to.align);
+    write(offset(to, kAddress));
+  };
+}
+
 llvm::Value* FunctionEmitter::emit_call(const typed::CallHelper& op, const lang::Type& type) {
   llvm::SmallVector<llvm::Value*, 5> arguments;
   if (op.with_context) arguments.push_back(context());
@@ -376,20 +436,30 @@ llvm::Value* FunctionEmitter::emit_call(const typed::CallHelper& op, const lang:
   return type.is(lang::TypeKind::Void) ? i64(0) : normalise(result, type);
 }
 
-llvm::Value* FunctionEmitter::emit_call(const typed::CallStdlib& op, const lang::Type& type) {
-  if (!module_.library_has(op.symbol)) TRC_UNREACHABLE(op.symbol.c_str());
-  if (op.symbol == "trc_in_tree") module_.use_process_tree();
-  llvm::Function* function = module_.library_function(op.symbol);
-  TRC_ASSERT(function->arg_size() == op.args.size());
-  llvm::SmallVector<llvm::Value*, 5> arguments;
-  for (std::size_t i = 0; i < op.args.size(); ++i) {
-    llvm::Type* wanted = function->getArg(static_cast<unsigned>(i))->getType();
+llvm::Function* FunctionEmitter::library(const std::string& symbol) {
+  if (!module_.library_has(symbol)) TRC_UNREACHABLE(symbol.c_str());
+  if (symbol == "trc_in_tree") module_.use_process_tree();
+  return module_.library_function(symbol);
+}
+
+/// The values for the function's parameters from number `first` on.
+llvm::SmallVector<llvm::Value*, 6> FunctionEmitter::library_arguments(llvm::Function* function, unsigned first, const std::vector<typed::ValuePtr>& given) {
+  TRC_ASSERT(function->arg_size() == given.size() + first);
+  llvm::SmallVector<llvm::Value*, 6> arguments;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    llvm::Type* wanted = function->getArg(static_cast<unsigned>(i) + first)->getType();
     if (wanted->isPointerTy()) {
-      arguments.push_back(is_scalar(op.args[i]->type) ? builder_.CreateIntToPtr(scalar(op.args[i]), wanted) : address(*op.args[i]).pointer);
+      arguments.push_back(is_scalar(given[i]->type) ? builder_.CreateIntToPtr(scalar(given[i]), wanted) : address(*given[i]).pointer);
     } else {
-      arguments.push_back(builder_.CreateTruncOrBitCast(scalar(op.args[i]), wanted));
+      arguments.push_back(builder_.CreateTruncOrBitCast(scalar(given[i]), wanted));
     }
   }
+  return arguments;
+}
+
+llvm::Value* FunctionEmitter::emit_call(const typed::CallStdlib& op, const lang::Type& type) {
+  llvm::Function* function = library(op.symbol);
+  const llvm::SmallVector<llvm::Value*, 6> arguments = library_arguments(function, 0, op.args);
   llvm::Value* result = builder_.CreateCall(function, arguments);
   if (result->getType()->isVoidTy() || type.is(lang::TypeKind::Void)) return i64(0);
   if (result->getType()->isPointerTy()) return builder_.CreatePtrToInt(result, builder_.getInt64Ty());

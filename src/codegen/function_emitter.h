@@ -139,6 +139,10 @@ class FunctionEmitter {
   llvm::Value* emit_convert(const typed::Convert&, const lang::Type& type);
   llvm::Value* emit_call(const typed::CallHelper&, const lang::Type& type);
   llvm::Value* emit_call(const typed::CallStdlib&, const lang::Type& type);
+  llvm::Function* library(const std::string& symbol);
+  llvm::SmallVector<llvm::Value*, 6> library_arguments(llvm::Function* function, unsigned first, const std::vector<typed::ValuePtr>& given);
+  Place text_of(const typed::TextTable&, std::uint32_t capacity);
+  Store make_inet(const typed::MakeInet&, const lang::Type& type);
   llvm::Value* emit_increment(const typed::IncrementSlot&);
   Place element(const typed::Element&, Span span);  // null pointer on the path where the index is out of range is replaced by zeros
   Place select_in_memory(const typed::Select&, const lang::Type& type);

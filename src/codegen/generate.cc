@@ -71,6 +71,9 @@ void find_constants(image::ProgramImage& image) {
       for (image::RuntimeConstantEntry& constant : image.constants) {
         if (constant.symbol == names + symbols[i].st_name) constant.offset = static_cast<std::uint32_t>(symbols[i].st_value);
       }
+      for (image::KernelSymbolEntry& entry : image.kernel_symbols) {
+        if (entry.symbol == names + symbols[i].st_name) entry.offset = static_cast<std::uint32_t>(symbols[i].st_value);
+      }
       for (image::KernelFieldEntry& field : image.kernel_fields) {
         if (field.symbol == names + symbols[i].st_name) field.offset = static_cast<std::uint32_t>(symbols[i].st_value);
       }

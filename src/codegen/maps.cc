@@ -56,8 +56,8 @@ void ModuleEmitter::add_user_map(const typed::Map& map) {
     entry.presence_offset = align8(state);
     entry.value_size = entry.presence_offset + 8;
     entry.max_entries = 1;
-    entry.per_cpu = aggregate;
-    entry.bpf_type = aggregate ? BPF_MAP_TYPE_PERCPU_ARRAY : BPF_MAP_TYPE_ARRAY;
+    entry.per_cpu = aggregate && entry.value_size <= kLargestPerCpuValue;   // a larger one is a time series of many buckets
+    entry.bpf_type = entry.per_cpu ? BPF_MAP_TYPE_PERCPU_ARRAY : BPF_MAP_TYPE_ARRAY;
   }
   if (entry.per_cpu && entry.value_size > kLargestPerCpuValue) {
     fail(map.span, fmt::format("the value of {} takes {} bytes, and the kernel allows {} per CPU", map.name, entry.value_size, kLargestPerCpuValue));

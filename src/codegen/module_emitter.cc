@@ -24,7 +24,7 @@ constexpr KernelField kKernelFields[] = {
 };
 
 // As typed::RuntimeConstant.
-constexpr const char* kConstantNames[] = {"trc_target_pid", "trc_child_pid", "trc_cpu_count", "trc_start_ns", "trc_max_stack", "trc_pid_namespace_device", "trc_pid_namespace_inode"};
+constexpr const char* kConstantNames[] = {"trc_target_pid", "trc_child_pid", "trc_cpu_count", "trc_start_ns", "trc_tai_delta", "trc_max_stack", "trc_pid_namespace_device", "trc_pid_namespace_inode"};
 static_assert(std::size(kConstantNames) == static_cast<std::size_t>(lang::kLastRuntimeConstant) + 1);
 
 void keep_operands(llvm::NamedMDNode& list, const std::function<bool(llvm::MDNode*)>& wanted) {
@@ -159,6 +159,17 @@ void ModuleEmitter::fill_in_later(llvm::GlobalVariable& number) {
   number.setSection(".rodata");
   number.setAlignment(llvm::Align(8));
   debug.describe_constant(number);
+}
+
+llvm::GlobalVariable* ModuleEmitter::kernel_address(const std::string& symbol, Span span) {
+  llvm::GlobalVariable*& number = kernel_addresses_[symbol];
+  if (!number) {
+    const std::string name = fmt::format("trc_kernel_symbol_{}", kernel_addresses_.size());
+    number = new llvm::GlobalVariable(module, llvm::Type::getInt64Ty(module.getContext()), true, llvm::GlobalValue::ExternalLinkage, nullptr, name);
+    fill_in_later(*number);
+    image.kernel_symbols.push_back({name, symbol, 0, span});  // the offset is read from the object
+  }
+  return number;
 }
 
 /// The numbers that the linked functions ask for.

@@ -64,6 +64,8 @@ class ModuleEmitter {
   /// Declares a function of src/stdlib; asserts that it exists there. The caller makes sure of the maps that it uses.
   llvm::Function* library_function(const std::string& name);
   bool library_has(const std::string& name);
+  /// A number that is the address of a symbol of the kernel; filled in before loading. `span`: who asks, for when there is none such.
+  llvm::GlobalVariable* kernel_address(const std::string& symbol, Span span);
   /// Links what was asked for; after finish().
   Result<> link_library();
 
@@ -90,7 +92,7 @@ class ModuleEmitter {
   std::uint32_t scratch_bytes_ = 0, site_count_ = 0, zero_bytes_ = 0;
   std::uint32_t stack_capacity_ = 0, python_words_ = 0;
   std::map<typed::RuntimeConstant, llvm::GlobalVariable*> constants_;
-  std::map<std::string, llvm::GlobalVariable*> texts_;
+  std::map<std::string, llvm::GlobalVariable*> texts_, kernel_addresses_;
   std::unique_ptr<llvm::Module> library_;
   std::optional<Error> error_;
 };

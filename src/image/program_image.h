@@ -105,9 +105,11 @@ struct Settings {
   std::uint32_t ring_pages = 0;           ///< 0: chosen by the runner
   std::uint32_t max_probes = 0;           ///< 0: no limit of ours
   bool compat = false;                    ///< behave as the reference where a script could depend on what we do better (--compat)
+  std::uint32_t max_cat_bytes = 10240;    ///< of a file that cat() prints
   template <class Archive>
   void serialize(Archive& ar) {
-    ar(max_strlen, print_maps_on_exit, str_trunc_trailer, stack_mode, missing_probes, cpp_demangle, show_debug_info, ring_pages, max_probes, compat);
+    ar(max_strlen, print_maps_on_exit, str_trunc_trailer, stack_mode, missing_probes, cpp_demangle, show_debug_info, ring_pages, max_probes, compat,
+       max_cat_bytes);
   }
 };
 
@@ -131,6 +133,16 @@ struct KernelFieldEntry {
 };
 inline constexpr std::uint64_t kNoMember = ~std::uint64_t{0};
 
+/// A u64 in ".rodata" that is the address of a symbol of the kernel. The runner looks it up before loading and refuses what is not there.
+struct KernelSymbolEntry {
+  std::string symbol;               ///< variable in the object
+  std::string name;                 ///< as /proc/kallsyms has it
+  std::uint32_t offset = 0;         ///< bytes into the ".rodata" section
+  Span span;                        ///< who asks
+  template <class Archive>
+  void serialize(Archive& ar) { ar(symbol, name, offset, span); }
+};
+
 inline constexpr std::uint32_t kNoOffset = 0xffffffff;
 
 struct ProgramImage {
@@ -141,6 +153,7 @@ struct ProgramImage {
   std::vector<lang::EventSchema> events;
   std::vector<RuntimeConstantEntry> constants;
   std::vector<KernelFieldEntry> kernel_fields;
+  std::vector<KernelSymbolEntry> kernel_symbols;
   std::vector<SourceText> sources;
   std::vector<std::uint32_t> helpers;   ///< kernel helpers the programs call (enum bpf_func_id), sorted
   Settings settings;
@@ -148,7 +161,7 @@ struct ProgramImage {
   /// when the run ends, so that what is printed does not move while attachments are taken away. kNoOffset: the object has none.
   std::uint32_t frozen_offset = kNoOffset;
   template <class Archive>
-  void serialize(Archive& ar) { ar(object, maps, programs, probes, events, constants, kernel_fields, sources, helpers, settings, frozen_offset); }
+  void serialize(Archive& ar) { ar(object, maps, programs, probes, events, constants, kernel_fields, kernel_symbols, sources, helpers, settings, frozen_offset); }
 };
 
 /// Header (magic, version, fingerprint of the type and action lists, architecture, size), then the archive.

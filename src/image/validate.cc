@@ -34,6 +34,7 @@ Result<> validate_size(const lang::Type& type) {
     case Pointer:
     case ProbeName:
     case Username:
+    case CgroupPath:
     case KernelSymbol: return type.size == 8 ? Result<>{} : wrong("a value of an impossible size");
     case Timestamp:
     case KernelStack:
@@ -45,6 +46,13 @@ Result<> validate_size(const lang::Type& type) {
       if (type.step <= 0 || type.high <= type.low) return wrong("a linear histogram with impossible bounds");
       if ((static_cast<std::uint64_t>(type.high) - static_cast<std::uint64_t>(type.low)) / static_cast<std::uint64_t>(type.step) > kMaxBuckets) {
         return wrong("a linear histogram with too many buckets");
+      }
+      return {};
+    case MacAddress: return type.size == 6 ? Result<>{} : wrong("a MAC address of an impossible size");
+    case Inet: return type.size == 20 ? Result<>{} : wrong("an internet address of an impossible size");
+    case TimeSeries:
+      if (type.step <= 0 || type.count == 0 || type.count > kMaxBuckets || type.low < 0 || type.low > static_cast<std::int64_t>(lang::SeriesValue::Sum)) {
+        return wrong("an impossible time series");
       }
       return {};
     case None:
@@ -131,6 +139,10 @@ Result<> validate(const ProgramImage& image) {
   for (const RuntimeConstantEntry& constant : image.constants) {
     if (constant.which > static_cast<std::uint8_t>(lang::kLastRuntimeConstant)) return wrong("an unknown run-time constant");
     if (!fits(constant.offset, 8, image.object.size())) return wrong("a run-time constant outside the object");
+  }
+  for (const KernelSymbolEntry& entry : image.kernel_symbols) {
+    if (!fits(entry.offset, 8, image.object.size())) return wrong("the address of a kernel symbol outside the object");
+    TRC_CHECK(validate(entry.span, image));
   }
   for (const KernelFieldEntry& field : image.kernel_fields) {
     if (!fits(field.offset, 8, image.object.size())) return wrong("a kernel field outside the object");

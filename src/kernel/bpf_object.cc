@@ -170,10 +170,22 @@ Result<int> BpfObject::map(const std::string& name) const {
   return bpf_map__fd(map);
 }
 
-Result<> run_raw_tracepoint(int program) {
+Result<std::uint32_t> run_raw_tracepoint(int program) {
   LIBBPF_OPTS(bpf_test_run_opts, options);
   if (bpf_prog_test_run_opts(program, &options) != 0) return Error::from_errno("run a BPF program once");
-  return {};
+  return options.retval;
+}
+
+Result<Fd> enable_run_times() {
+  Fd statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  if (!statistics) return Error::from_errno("have the kernel measure BPF programs");
+  return statistics;
+}
+
+std::uint64_t run_time_ns(int program) {
+  bpf_prog_info info{};
+  std::uint32_t size = sizeof info;
+  return bpf_obj_get_info_by_fd(program, &info, &size) == 0 ? info.run_time_ns : 0;
 }
 
 }  // namespace trc::kernel

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/owned.h"
 #include "base/result.h"
 
 struct bpf_object;
@@ -47,8 +48,12 @@ class BpfObject {
   std::string log_;
 };
 
-/// Runs a loaded raw tracepoint program once, now, without arguments; returns when it is done.
-Result<> run_raw_tracepoint(int program);
+/// Runs a loaded raw tracepoint program once, now, without arguments; returns when it is done, with what it returned.
+Result<std::uint32_t> run_raw_tracepoint(int program);
+/// The kernel measures the run time of all programs as long as the descriptor is open.
+Result<Fd> enable_run_times();
+/// What a program has taken while that was so.
+std::uint64_t run_time_ns(int program);
 /// How often the kernel passed a program over because one was running on that CPU already.
 std::uint64_t missed_runs(int program);
 

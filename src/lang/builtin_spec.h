@@ -43,6 +43,7 @@ struct BuiltinSpec {
   std::string_view doc;      ///< one line
   std::string_view example;  ///< a script
   std::string_view prints;   ///< what the example prints, empty when it varies
+  std::string_view unsafe;   ///< what it does that needs --unsafe ("runs a command"); empty: nothing
 };
 
 /// The rows, found by name. A script's overloads are rows with one name.

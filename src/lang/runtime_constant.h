@@ -11,6 +11,7 @@ enum class RuntimeConstant : std::uint8_t {
   ChildPid,    ///< -c, else 0
   CpuCount,    ///< possible CPUs
   StartNs,     ///< boot clock at start, for elapsed
+  TaiDelta,    ///< CLOCK_TAI minus CLOCK_BOOTTIME at start, for nsecs(sw_tai)
   MaxStack,    ///< kernel.perf_event_max_stack: frames that the kernel's helpers give at most
   PidNamespaceDevice,  ///< of trc's own pid namespace, as stat(2) has it; both 0 in the first one, whose numbers the kernel uses itself
   PidNamespaceInode,

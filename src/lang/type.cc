@@ -183,6 +183,16 @@ Type make_stack(bool user, std::uint32_t frame_limit, std::string mode) {
 }
 
 Type make_symbol(bool user) { return user ? simple(TypeKind::UserSymbol, 16, 8) : simple(TypeKind::KernelSymbol, 8, 8); }
+Type make_username() { return simple(TypeKind::Username, 8, 8); }
+Type make_mac_address() { return simple(TypeKind::MacAddress, 6, 1); }
+Type make_inet() { return simple(TypeKind::Inet, 20, 4); }
+
+Type make_cgroup_path(std::string filter) {
+  Type type = simple(TypeKind::CgroupPath, 8, 8);
+  type.name = std::move(filter);
+  return type;
+}
+
 Type make_probe_name() { return simple(TypeKind::ProbeName, 8, 8); }
 
 Type make_aggregate(TypeKind kind, bool is_signed) {
@@ -217,6 +227,16 @@ const char* kind_name(TypeKind kind) {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
+Type make_time_series(bool is_signed, SeriesValue value, std::int64_t interval_ns, std::uint32_t buckets) {
+  Type type = simple(TypeKind::TimeSeries, 0, 8);
+  type.is_signed = is_signed;
+  type.low = static_cast<std::int64_t>(value);
+  type.step = interval_ns;
+  type.count = buckets;
+  type.size = aggregate_size(type);
+  return type;
+}
+
 std::string type_name(const Type& type) {
   switch (type.kind) {
     case TypeKind::None: return "none";
@@ -237,6 +257,9 @@ std::string type_name(const Type& type) {
     case TypeKind::UserSymbol: return "usym_t";
     case TypeKind::ProbeName: return "probe_name";
     case TypeKind::Username: return "username_t";
+    case TypeKind::MacAddress: return "macaddr_t";
+    case TypeKind::Inet: return "inet_t";
+    case TypeKind::CgroupPath: return "cgroup_path_t";
     case TypeKind::Count: return "count_t";
     case TypeKind::Sum: return signed_name(type, "sum_t");
     case TypeKind::Min: return signed_name(type, "min_t");
@@ -245,6 +268,7 @@ std::string type_name(const Type& type) {
     case TypeKind::Stats: return signed_name(type, "stats_t");
     case TypeKind::Histogram: return "hist_t";
     case TypeKind::LinearHistogram: return "lhist_t";
+    case TypeKind::TimeSeries: return "tseries_t";
   }
   TRC_UNREACHABLE("type kind");
 }

@@ -30,14 +30,16 @@ struct Enumerator {
 
 struct Type {
   TypeKind kind = TypeKind::None;
-  bool is_signed = false;                       ///< Integer; Sum/Min/Max/Avg/Stats: of the argument
-  AddressSpace space = AddressSpace::None;      ///< Pointer: of what it points to. Struct reached by pointer: where it lies
+  bool is_signed = false;                       ///< Integer; Sum/Min/Max/Avg/Stats/TimeSeries: of the argument
+  AddressSpace space = AddressSpace::None;      ///< Pointer: of what it points to. Struct reached by pointer: where it lies.
+                                                ///< Integer that is an address (kaddr): of what lies there
   std::uint32_t size = 0;                       ///< bytes as stored in maps and events, padding included
   std::uint32_t align = 1;                      ///< bytes
-  std::uint32_t count = 0;                      ///< Array: elements; stacks: frame limit; Histogram: sub-bucket bits
-  std::int64_t low = 0, high = 0, step = 0;     ///< LinearHistogram bounds
+  std::uint32_t count = 0;                      ///< Array: elements; stacks: frame limit; Histogram: sub-bucket bits; TimeSeries: buckets
+  std::int64_t low = 0, high = 0, step = 0;     ///< LinearHistogram bounds; TimeSeries: low a SeriesValue, step the width of a bucket in ns.
+                                                ///< Stacks: low is kShownAsUnwound or 0
   std::string name;                             ///< Struct, enumeration: as C spells it ("struct sock", "atomic_t"); Timestamp: strftime format;
-                                                ///< stacks: mode ("" = default)
+                                                ///< stacks: mode ("" = default); CgroupPath: filter
   std::vector<Field> fields;                    ///< Tuple, Record, Struct: members; Array: one, the element; Pointer: one, the pointee
   /// Integer: an enumeration, whose values have names. Null: a plain integer.
   std::shared_ptr<const std::vector<Enumerator>> enumerators;
@@ -50,7 +52,7 @@ struct Type {
   bool is_enumeration() const { return enumerators != nullptr; }
   bool is_string() const { return kind == TypeKind::String; }
   bool is_stack() const { return kind == TypeKind::KernelStack || kind == TypeKind::UserStack; }
-  bool is_aggregate() const { return kind >= TypeKind::Count && kind <= TypeKind::LinearHistogram; }
+  bool is_aggregate() const { return kind >= TypeKind::Count && kind <= TypeKind::TimeSeries; }
   const Type& element() const;                  ///< Array element or Pointer pointee
 };
 
@@ -85,10 +87,17 @@ Type make_timestamp(std::string format);                ///< 16 bytes: u64 ns, u
 Type make_stack(bool user, std::uint32_t frame_limit, std::string mode);
 Type make_symbol(bool user);                            ///< ksym: u64 address; usym: u64 address, u32 pid, u32 zero
 Type make_probe_name();                                 ///< u64 id
+Type make_username();                                   ///< u64 user id
+Type make_mac_address();
+Type make_inet();
+Type make_cgroup_path(std::string filter);
 /// Count, Sum, Min, Max, Avg, Stats. Sizes: see lang/aggregates.h.
 Type make_aggregate(TypeKind kind, bool is_signed);
 Type make_histogram(std::uint32_t bits);
 Type make_linear_histogram(std::int64_t low, std::int64_t high, std::int64_t step);
+/// What a bucket of a time series keeps of its values.
+enum class SeriesValue : std::uint8_t { Last, Average, Smallest, Largest, Sum };
+Type make_time_series(bool is_signed, SeriesValue value, std::int64_t interval_ns, std::uint32_t buckets);
 
 /// The type that a plain name stands for: "uint64", "bool", "u32", "size_t", "void" …; nothing for names that need more ("string[16]").
 std::optional<Type> find_named_type(std::string_view name);
@@ -110,6 +119,7 @@ std::string type_name(const Type& type);
 inline constexpr std::uint32_t kDefaultStackLimit = 1024;
 inline constexpr std::uint32_t kMaxKernelStackLimit = 1024;
 inline constexpr std::uint32_t kMaxUserStackLimit = 16384;
+inline constexpr std::int64_t kShownAsUnwound = 1;   ///< Type::low: callers are shown one byte back, as dw_ustack does
 
 template <class Archive>
 void serialize(Archive& ar, Field& f);

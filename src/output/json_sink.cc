@@ -8,6 +8,7 @@
 #include "base/json_writer.h"
 #include "base/strings.h"
 #include "output/sinks.h"
+#include "output/time_format.h"
 #include "output/writer.h"
 
 namespace trc::output {
@@ -92,6 +93,17 @@ struct ValueWriter {
     }
     json.end_array();
   }
+  void operator()(const std::shared_ptr<TimeSeries>& series) const {
+    json.begin_array();
+    for (const TimeSeries::Row& row : series ? series->rows : std::vector<TimeSeries::Row>{}) {
+      json.begin_object().key("interval_start").string(format_time("%Y-%m-%d %H:%M:%S.%k", row.start_ns)).key("value");
+      if (!row.bits) json.null();
+      else if (series->is_signed) write_integer(json, static_cast<std::int64_t>(*row.bits));
+      else write_integer(json, *row.bits);
+      json.end_object();
+    }
+    json.end_array();
+  }
 };
 
 /// "FILE:L:C-E" or "FILE:L1-L2", as source/render.cc writes positions, taken apart again.
@@ -131,6 +143,15 @@ class JsonSink final : public Sink {
   void text(std::string_view formatted) override { text_line("printf", formatted); }
   void time(std::string_view formatted) override { text_line("time", formatted); }
   void join(std::string_view joined) override { text_line("join", joined); }
+  void cat(std::string_view content) override { text_line("cat", content); }
+  void system(std::string_view output) override { text_line("syscall", output); }
+
+  void said(const Origin& at, Severity severity, std::string_view what) override {
+    const Place place = parse_position(at.position);
+    line(severity == Severity::Error ? "errorf" : "warnf", [&](JsonWriter& json) {
+      json.key("msg").string(what).key("filename").string(place.file).key("line").number(place.line).key("col").number(place.column);
+    });
+  }
 
   void value(const Value& value) override {
     line("value", [&](JsonWriter& json) { write(json.key("data"), value); });
@@ -177,6 +198,23 @@ class JsonSink final : public Sink {
       if (!helper.empty()) json.key("helper").string(helper).key("retcode").number(code);
       json.key("filename").string(place.file).key("line").number(place.line).key("col").number(place.column);
     });
+  }
+
+  void test_end(const TestResult& result) override {
+    line("test_result", [&](JsonWriter& json) {
+      json.key("data").begin_object().key(result.name).begin_object();
+      json.key("duration").number(result.ns).key("passed").boolean(result.passed).key("output").string(result.passed ? "" : result.output);
+      json.end_object().end_object();
+    });
+  }
+
+  void benchmarks(const std::vector<BenchmarkResult>& results) override {
+    for (const BenchmarkResult& result : results) {
+      line("benchmark_result", [&](JsonWriter& json) {
+        json.key("data").begin_object().key(result.name).begin_object();
+        json.key("average").number(result.average_ns).key("iters").number(result.iterations).end_object().end_object();
+      });
+    }
   }
 
   void end_of_run() override {}
@@ -240,6 +278,7 @@ std::string_view JsonSink::type_of(lang::TypeKind kind) const {
   switch (kind) {
     case TypeKind::Histogram:
     case TypeKind::LinearHistogram: return "hist";
+    case TypeKind::TimeSeries: return "tseries";
     case TypeKind::Avg: return dialect_ == Dialect::Established ? "stats" : "avg";
     case TypeKind::Stats: return "stats";
     case TypeKind::None:
@@ -260,6 +299,9 @@ std::string_view JsonSink::type_of(lang::TypeKind kind) const {
     case TypeKind::UserSymbol:
     case TypeKind::ProbeName:
     case TypeKind::Username:
+    case TypeKind::MacAddress:
+    case TypeKind::Inet:
+    case TypeKind::CgroupPath:
     case TypeKind::Count:
     case TypeKind::Sum:
     case TypeKind::Min:

@@ -6,10 +6,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/owned.h"
 #include "base/result.h"
 #include "output/value.h"
+#include "source/diagnostics.h"
 
 namespace trc::output {
 
@@ -27,6 +29,10 @@ struct TruncatedStacks {
   std::vector<std::pair<std::string, std::uint64_t>> reasons;     ///< why some are cut, and how many for that reason
 };
 
+/// A test: probe with --test, a bench: probe with --bench.
+struct TestResult { std::string name; bool passed = false; std::uint64_t ns = 0; std::string output; };
+struct BenchmarkResult { std::string name; std::uint64_t average_ns = 0, iterations = 0; };
+
 class Sink {
  public:
   virtual ~Sink() = default;
@@ -37,10 +43,18 @@ class Sink {
   virtual void map_value(std::string_view name, const Value& value) = 0;  ///< print of a scalar map's captured value: "@x: v"
   virtual void time(std::string_view text) = 0;
   virtual void join(std::string_view text) = 0;                 ///< without the newline
+  virtual void cat(std::string_view content) = 0;               ///< of a file
+  virtual void system(std::string_view output) = 0;             ///< of a command
   virtual void lost(std::uint64_t events) = 0;                  ///< one detected batch
   /// Some of a probe's stacks do not end where stacks end; for programs, people are told on standard error.
   virtual void truncated_stacks(const TruncatedStacks& stacks) { (void)stacks; }
   virtual void error(const Origin& at, std::string_view message, std::string_view helper, std::int64_t code) = 0;  ///< helper may be empty
+  virtual void said(const Origin& at, Severity severity, std::string_view text) = 0;   ///< errorf, warnf
+  virtual void tests_begin(std::size_t count) { (void)count; }
+  virtual void test_begin(const std::string& name) { (void)name; }
+  virtual void test_end(const TestResult& result) = 0;
+  virtual void tests_end(const std::vector<TestResult>& results) { (void)results; }
+  virtual void benchmarks(const std::vector<BenchmarkResult>& results) = 0;
   virtual void end_of_run() = 0;                                ///< before the maps at exit: the two newlines in text mode
   virtual void flush() = 0;                                     ///< the ring is drained, or the run ends
   virtual bool failed() const { return false; }                 ///< a write has failed: nothing that is printed arrives any more

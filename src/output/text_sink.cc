@@ -1,4 +1,7 @@
 // Output for people, and for the many scripts that parse it: the bytes are specified.
+#include <algorithm>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "output/sinks.h"
@@ -7,7 +10,10 @@
 namespace trc::output {
 namespace {
 
-bool is_histogram(const Value& value) { return std::holds_alternative<std::shared_ptr<Histogram>>(value.data); }
+/// Has lines of its own.
+bool is_plot(const Value& value) {
+  return std::holds_alternative<std::shared_ptr<Histogram>>(value.data) || std::holds_alternative<std::shared_ptr<TimeSeries>>(value.data);
+}
 
 class TextSink final : public Sink {
  public:
@@ -57,6 +63,14 @@ class TextSink final : public Sink {
     writer_.commit();
   }
 
+  void cat(std::string_view content) override { text(content); }
+  void system(std::string_view output) override { text(output); }
+
+  void said(const Origin& at, Severity severity, std::string_view what) override {
+    const std::string place = at.position.empty() ? "" : at.position + ": ";
+    message(fmt::format("{}{}: {}\n", place, severity == Severity::Error ? "ERROR" : "WARNING", what));
+  }
+
   void lost(std::uint64_t events) override {
     total_lost_ += events;
     message(fmt::format("Lost {} events\n", events));
@@ -69,6 +83,36 @@ class TextSink final : public Sink {
     if (!at.source_line.empty()) out += at.source_line + "\n";
     if (!at.underline.empty()) out += at.underline + "\n";
     message(out);
+  }
+
+  void tests_begin(std::size_t count) override { put(mark("[==========]", true) + fmt::format(" Running {}.\n", tests(count))); }
+  void test_begin(const std::string& name) override { put(mark("[ RUN      ]", true) + " " + name + "\n"); }
+
+  void test_end(const TestResult& result) override {
+    if (!result.passed) put(result.output);
+    put(mark(result.passed ? "[       OK ]" : "[  FAILED  ]", result.passed) + fmt::format(" {} ({})\n", result.name, duration(result.ns)));
+  }
+
+  void tests_end(const std::vector<TestResult>& results) override {
+    const auto passed = static_cast<std::size_t>(std::count_if(results.begin(), results.end(), [](const TestResult& result) { return result.passed; }));
+    const std::size_t failed = results.size() - passed;
+    put(mark("[==========]", true) + fmt::format(" {} ran.\n", tests(results.size())));
+    put(mark("[  PASSED  ]", true) + fmt::format(" {}.\n", tests(passed)));
+    if (failed == 0) return;
+    put(mark("[  FAILED  ]", false) + fmt::format(" {}, listed below:\n", tests(failed)));
+    for (const TestResult& result : results) {
+      if (!result.passed) put(mark("[  FAILED  ]", false) + " " + result.name + "\n");
+    }
+  }
+
+  void benchmarks(const std::vector<BenchmarkResult>& results) override {
+    std::size_t width = kBenchmarkName;
+    for (const BenchmarkResult& result : results) width = std::max(width, result.name.size());
+    ++width;
+    constexpr std::size_t kTime = 15;
+    const std::string heading = fmt::format("{:<{}}{:<{}}Iterations", "Benchmark", width, "Time(ns)", kTime);
+    put(heading + "\n" + std::string(heading.size(), '-') + "\n");
+    for (const BenchmarkResult& result : results) put(fmt::format("{:<{}}{:<{}}{}\n", result.name, width, result.average_ns, kTime, result.iterations));
   }
 
   void end_of_run() override {
@@ -85,6 +129,28 @@ class TextSink final : public Sink {
   Result<> finish() override { return writer_.finish(); }
 
  private:
+  static constexpr std::size_t kBenchmarkName = 40;
+
+  void put(std::string_view text) {
+    writer_.buffer() += text;
+    writer_.commit();
+  }
+
+  /// Green for what is well, red for what is not, where people look at it.
+  std::string mark(const char* text, bool is_well) const {
+    return writer_.is_terminal() ? fmt::format("\033[{}m{}\033[0m", is_well ? 32 : 31, text) : text;
+  }
+
+  static std::string tests(std::size_t count) { return fmt::format("{} test{}", count, count == 1 ? "" : "s"); }
+
+  static std::string duration(std::uint64_t ns) {
+    constexpr std::pair<std::uint64_t, const char*> kUnits[] = {{1'000'000'000, "s"}, {1'000'000, "ms"}, {1'000, "\u03bcs"}};
+    for (const auto& [size, unit] : kUnits) {
+      if (ns >= size) return fmt::format("{} {}", ns / size, unit);
+    }
+    return fmt::format("{} ns", ns);
+  }
+
   /// The two newlines before the maps at the end. With -q they are left out when no map follows.
   void separate() {
     if (!separator_due_) return;
@@ -100,8 +166,8 @@ class TextSink final : public Sink {
   }
 
   void append_map_value(const Value& value) {
-    // A histogram starts on a line of its own and ends with an empty one.
-    writer_.buffer() += is_histogram(value) ? ":\n" : ": ";
+    // A plot starts on a line of its own and ends with an empty one.
+    writer_.buffer() += is_plot(value) ? ":\n" : ": ";
     append_value(value);
     writer_.buffer() += '\n';
   }

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "output/histogram.h"
+#include "output/time_series.h"
 
 namespace trc::output {
 namespace {
@@ -90,6 +91,9 @@ struct TextWriter {
   }
   void operator()(const std::shared_ptr<Histogram>& histogram) {
     if (histogram) append_rows(out, *histogram);
+  }
+  void operator()(const std::shared_ptr<TimeSeries>& series) {
+    if (series) append_plot(out, *series);
   }
 };
 

@@ -21,6 +21,12 @@ struct Histogram {
   std::vector<Bucket> buckets;   // first non-empty to last non-empty
   std::uint64_t divisor = 1;     // of print(@h, top, div): divides the counts as they are printed, bars stay exact
 };
+struct TimeSeries {
+  struct Row { std::int64_t start_ns = 0; std::optional<std::uint64_t> bits; };  // since 1970; no bits: no data in this interval
+  std::vector<Row> rows;         // first interval with data to the last one
+  std::int64_t interval_ns = 1;
+  bool is_signed = true;
+};
 struct StatsValue { std::uint64_t count = 0; std::int64_t average = 0, total = 0; bool is_signed = true; };
 struct Sequence { std::vector<Value> elements; };                                  // tuple or array
 struct Fields { std::vector<std::pair<std::string, Value>> members; };             // record, struct
@@ -31,7 +37,8 @@ struct Text { std::string text; bool truncated = false; };                      
 
 struct Value {
   lang::TypeKind kind = lang::TypeKind::None;
-  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, Pointer, Named, Text, Bytes, Sequence, Fields, StatsValue, std::shared_ptr<Histogram>> data;
+  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, Pointer, Named, Text, Bytes, Sequence, Fields, StatsValue, std::shared_ptr<Histogram>,
+               std::shared_ptr<TimeSeries>> data;
 };
 
 /// One map as it is printed: entries already sorted and cut.
@@ -45,7 +52,7 @@ struct MapDump {
 /// Marks strings that filled their buffer (config str_trunc_trailer).
 inline constexpr std::string_view kDefaultTrailer = "..";
 
-/// Appends the value as text (output.md §2): what print, printf's %s and map dumps show. Histograms come as their rows.
+/// Appends the value as text (output.md §2): what print, printf's %s and map dumps show. Histograms and time series come as their rows.
 void append_text(std::string& out, const Value& value, std::string_view trailer = kDefaultTrailer);
 std::string to_text(const Value& value, std::string_view trailer = kDefaultTrailer);
 /// As a map key: parentheses at both ends of the text removed.

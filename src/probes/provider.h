@@ -26,7 +26,9 @@ struct Target {
 };
 
 /// What to attach, as the engine understands it. `id` is the attach point id that the program sees as its cookie.
-struct RunOnce { bool at_end = false; };
+/// The runner runs the program itself: before all others, after all others, when it gets SIGUSR1, with --test, with --bench.
+enum class RunWhen : std::uint8_t { Begin, End, Signal, Test, Bench };
+struct RunByUs { RunWhen when = RunWhen::Begin; };
 struct UserSite {
   std::uint64_t offset = 0;           ///< bytes into the file
   std::uint64_t semaphore = 0;        ///< file offset of the USDT reference counter, 0: none
@@ -52,7 +54,7 @@ struct PerfEventAttach {
 };
 struct AttachSpec {
   std::string name;                   ///< full attach point text
-  std::variant<RunOnce, UserProbes, TracepointAttach, RawTracepointAttach, PerfEventAttach> how;
+  std::variant<RunByUs, UserProbes, TracepointAttach, RawTracepointAttach, PerfEventAttach> how;
 };
 
 /// What the process options of this run say about whom to trace.
@@ -90,6 +92,8 @@ class Provider {
   virtual std::string_view name() const = 0;
   virtual std::span<const std::string_view> aliases() const { return {}; }
   virtual PidScope pid_scope() const { return PidScope::None; }
+  /// Of a provider whose programs the runner runs itself.
+  virtual std::optional<RunWhen> run_when() const { return std::nullopt; }
   virtual std::string_view doc() const = 0;       ///< one line, for --help and the manual
   virtual std::string_view example() const = 0;   ///< an attach point
 

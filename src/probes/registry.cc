@@ -20,8 +20,7 @@ struct UnbuiltProvider {
 };
 constexpr UnbuiltProvider kUnbuilt[] = {
     {"kprobe", {"k", ""}},     {"kretprobe", {"kr", ""}},  {"fentry", {"f", "kfunc"}}, {"fexit", {"fr", "kretfunc"}},
-    {"hardware", {"h", ""}},   {"watchpoint", {"w", ""}},  {"iter", {"it", ""}},       {"self", {"", ""}},
-    {"test", {"", ""}},        {"bench", {"", ""}},
+    {"hardware", {"h", ""}},   {"watchpoint", {"w", ""}},  {"iter", {"it", ""}},
 };
 
 /// "u" and "U" are two providers, so they are compared as written; everything else in lower case.
@@ -85,7 +84,7 @@ Result<Split> split_attach_point(std::string_view text) {
 
 std::span<const Provider* const> registry() {
   static const std::array providers = {
-      &begin_provider(), &end_provider(), &uprobe_provider(), &uretprobe_provider(), &usdt_provider(),
+      &begin_provider(), &end_provider(), &self_provider(), &test_provider(), &bench_provider(), &uprobe_provider(), &uretprobe_provider(), &usdt_provider(),
       &tracepoint_provider(), &raw_tracepoint_provider(), &profile_provider(), &interval_provider(), &software_provider(),
   };
   return providers;

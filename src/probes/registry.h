@@ -7,6 +7,9 @@ namespace trc::probes {
 
 const Provider& begin_provider();
 const Provider& end_provider();
+const Provider& self_provider();
+const Provider& test_provider();
+const Provider& bench_provider();
 const Provider& uprobe_provider();
 const Provider& uretprobe_provider();
 const Provider& usdt_provider();

@@ -1,14 +1,19 @@
 #include "runtime/actions.h"
 
+#include <sys/wait.h>
 #include <time.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
 
+#include <fmt/format.h>
+
+#include "base/read_file.h"
 #include "output/printf.h"
 #include "output/time_format.h"
 #include "runtime/map_reader.h"
+#include "runtime/shell.h"
 #include "source/diagnostics.h"
 
 namespace trc::runtime {
@@ -29,6 +34,12 @@ bool is_usual(const std::string& helper) {
   return helper.starts_with("probe_read") || helper.starts_with("map_lookup") || helper.starts_with("map_delete");
 }
 
+/// Text is a format, fields are its arguments.
+bool is_formatted(lang::ActionKind action) {
+  using enum lang::ActionKind;
+  return action == Printf || action == Errorf || action == Warnf || action == Cat || action == System;
+}
+
 std::int64_t realtime_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
@@ -42,7 +53,7 @@ Actions::Actions(const image::ProgramImage& image, Engine& engine, output::Sink&
     : image_(image), engine_(engine), sink_(sink), decode_(decode), messages_(messages), options_(options) {
   formats_.resize(image.events.size());
   for (std::size_t i = 0; i < image.events.size(); ++i) {
-    if (image.events[i].action == lang::ActionKind::Printf) formats_[i] = lang::parse_format(image.events[i].text);
+    if (is_formatted(image.events[i].action)) formats_[i] = lang::parse_format(image.events[i].text);
   }
 }
 
@@ -99,11 +110,42 @@ void Actions::check(const Result<>& result) {
   if (!result) messages_.warn(result.error().message());
 }
 
-void Actions::do_Printf(Record record, const Schema& schema, std::uint32_t event) {
+const std::string& Actions::formatted(Record record, const Schema& schema, std::uint32_t event) {
   buffer_.clear();
   output::append_printf(buffer_, formats_[event], decode_fields(record, schema, decode_),
                         {.trailer = image_.settings.str_trunc_trailer, .compat = image_.settings.compat});
-  sink_.text(buffer_);
+  return buffer_;
+}
+
+void Actions::do_Printf(Record record, const Schema& schema, std::uint32_t event) { sink_.text(formatted(record, schema, event)); }
+
+void Actions::do_Errorf(Record record, const Schema& schema, std::uint32_t event) {
+  ++errors_;
+  sink_.said(origin(schema.span), Severity::Error, formatted(record, schema, event));
+}
+
+void Actions::do_Warnf(Record record, const Schema& schema, std::uint32_t event) {
+  if (!options_.no_warnings) sink_.said(origin(schema.span), Severity::Warning, formatted(record, schema, event));
+}
+
+void Actions::do_Cat(Record record, const Schema& schema, std::uint32_t event) {
+  const std::string& path = formatted(record, schema, event);
+  const Result<std::string> content = read_file_start(path, image_.settings.max_cat_bytes);
+  if (content) return sink_.cat(*content);
+  sink_.flush();
+  messages_.always(fmt::format("ERROR: failed to open file '{}' ({})", path, std::strerror(content.error().code())));
+}
+
+void Actions::do_System(Record record, const Schema& schema, std::uint32_t event) {
+  sink_.flush();   // what the command writes itself, to a file or a terminal, comes after what the script printed
+  const Result<ShellResult> done = run_shell(formatted(record, schema, event));
+  if (!done) return messages_.always("ERROR: " + done.error().message());
+  if (image_.settings.compat) sink_.system(done->output + "\n");
+  else if (!done->output.empty()) sink_.system(done->output);
+  if (done->status == 0) return;
+  sink_.flush();
+  messages_.always(WIFSIGNALED(done->status) ? fmt::format("ERROR: command was killed by signal {} ({})", WTERMSIG(done->status), ::strsignal(WTERMSIG(done->status)))
+                                             : fmt::format("ERROR: command exited with status {}", WEXITSTATUS(done->status)));
 }
 
 void Actions::do_PrintValue(Record record, const Schema& schema, std::uint32_t) {
@@ -180,6 +222,7 @@ void Actions::do_InterpreterCode(Record record, const Schema&, std::uint32_t) {
 
 /// The first failure of a place is shown at once; the others are counted.
 void Actions::report(std::uint32_t event, const Schema& schema, const std::string& message, const std::string& helper, std::int64_t code) {
+  ++errors_;
   if (options_.no_warnings) return;
   Failure& failure = failures_[event];
   if (failure.times++ > 0) return;

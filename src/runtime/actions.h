@@ -39,6 +39,8 @@ class Actions {
   bool handle_own(std::span<const std::byte> record);
   bool exited() const { return exited_; }
   int exit_code() const { return exit_code_; }
+  /// errorf() and failures while running, so far.
+  std::uint64_t errors() const { return errors_; }
   /// End programs are heard although the script has called exit().
   void reopen() { open_ = true; }
   /// Is this the record of an exit()? For looking ahead.
@@ -55,6 +57,8 @@ class Actions {
   using Schema = lang::EventSchema;
   const Schema* schema_of(Record record, std::uint32_t& event) const;
   std::uint64_t number(Record record, const Schema& schema, std::size_t field) const;
+  /// The text of a record with a format; valid until the next one.
+  const std::string& formatted(Record record, const Schema& schema, std::uint32_t event);
   void report(std::uint32_t event, const Schema& schema, const std::string& message, const std::string& helper, std::int64_t code);
   output::Origin origin(Span span) const;
   void check(const Result<>& result);
@@ -74,7 +78,7 @@ class Actions {
   std::string buffer_;                        // of printf, kept for its memory
   struct Failure { std::string message; std::uint64_t times = 0; };
   std::map<std::uint32_t, Failure> failures_; // by event, that is by place in the script
-  std::uint64_t handled_ = 0;
+  std::uint64_t handled_ = 0, errors_ = 0;
   int exit_code_ = 0;
   bool exited_ = false, open_ = true;
 };

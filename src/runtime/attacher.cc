@@ -11,7 +11,8 @@ namespace trc::runtime {
 namespace {
 
 using probes::AttachSpec;
-using probes::RunOnce;
+using probes::RunByUs;
+using probes::RunWhen;
 using probes::UserProbes;
 
 constexpr std::size_t kMostProcesses = 64;   // of the command, that are attached to one by one
@@ -30,26 +31,27 @@ Result<> Attacher::prepare() {
     if (!parsed) return std::move(parsed).error().context(image_.probes[i].text);
     const image::ProbeEntry& entry = image_.probes[i];
     if (entry.program >= image_.programs.size()) return Error("the image is damaged: '" + entry.text + "' has no program");
-    if (image_.programs[entry.program].kind == lang::ProgramKind::TestRun) ++count_;
+    const auto when = parsed->provider->run_when();
+    if (when && *when != RunWhen::Test && *when != RunWhen::Bench) ++count_;
     points_.push_back({.index = i, .provider = parsed->provider, .target = parsed->target, .is_user = is_user_provider(parsed->provider->name())});
   }
   return {};
 }
 
-std::vector<std::uint32_t> Attacher::run_once(bool at_end) const {
-  std::vector<std::uint32_t> programs;
+std::vector<Attacher::OwnRun> Attacher::run_by_us(RunWhen when) const {
+  std::vector<OwnRun> runs;
   for (const Point& point : points_) {
+    if (point.provider->run_when() != when) continue;
     const image::ProbeEntry& entry = image_.probes[point.index];
-    if (image_.programs[entry.program].kind == lang::ProgramKind::TestRun && (point.provider->name() == "end") == at_end) {
-      programs.push_back(entry.program);
-    }
+    runs.push_back({entry.program, point.target.fields.empty() ? entry.text : point.target.fields.back()});
   }
-  return programs;
+  return runs;
 }
 
-bool Attacher::only_run_once() const {
-  return std::all_of(points_.begin(), points_.end(), [&](const Point& point) {
-    return image_.programs[image_.probes[point.index].program].kind == lang::ProgramKind::TestRun;
+bool Attacher::nothing_to_wait_for() const {
+  return std::all_of(points_.begin(), points_.end(), [](const Point& point) {
+    const auto when = point.provider->run_when();
+    return when && *when != RunWhen::Signal;
   });
 }
 
@@ -140,7 +142,7 @@ std::uint64_t Attacher::number_sites(const Point& point, const AttachSpec& spec,
 }
 
 Result<> Attacher::attach_spec(Point& point, AttachSpec spec, bool alone) {
-  if (std::holds_alternative<RunOnce>(spec.how)) return {};   // run, not attached; counted already
+  if (std::holds_alternative<RunByUs>(spec.how)) return {};   // run, not attached; counted already
   if (auto* user = std::get_if<UserProbes>(&spec.how); user != nullptr && !drop_known_sites(point, *user)) return {};
   const auto* user = std::get_if<UserProbes>(&spec.how);
   const std::size_t sites = user == nullptr ? 1 : user->sites.size();

@@ -26,9 +26,11 @@ class Attacher {
 
   /// Understands the attach points again; they were checked when the script was compiled.
   Result<> prepare();
-  /// Programs of begin or end, in the order of the script.
-  std::vector<std::uint32_t> run_once(bool at_end) const;
-  bool only_run_once() const;
+  /// Programs that the runner runs itself at such a time, in the order of the script; the name of a test or benchmark.
+  struct OwnRun { std::uint32_t program = 0; std::string name; };
+  std::vector<OwnRun> run_by_us(probes::RunWhen when) const;
+  /// Every program is run by the runner, and none waits for a signal.
+  bool nothing_to_wait_for() const;
   /// Does some attach point concern user programs, so that what a command executes matters?
   bool has_user_targets() const;
 

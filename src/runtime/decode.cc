@@ -1,17 +1,22 @@
 #include "runtime/decode.h"
 
+#include <arpa/inet.h>
 #include <pwd.h>
 #include <time.h>
 
 #include <algorithm>
+#include <iterator>
 #include <cstring>
 #include <string_view>
 #include <unordered_map>
+
+#include <fmt/format.h>
 
 #include "base/assert.h"
 #include "lang/aggregates.h"
 #include "output/histogram.h"
 #include "output/time_format.h"
+#include "output/time_series.h"
 #include "runtime/stack_text.h"
 #include "symbols/symbolizer.h"
 
@@ -89,6 +94,21 @@ std::string user_name(std::uint32_t uid) {
   return entry->second = ok ? found->pw_name : std::to_string(uid);
 }
 
+output::Text decode_mac_address(Bytes bytes) {
+  std::string out;
+  for (std::size_t i = 0; i < 6; i++) fmt::format_to(std::back_inserter(out), "{}{:02X}", i == 0 ? "" : ":", load_integer(bytes, i, 1, false));
+  return text(std::move(out));
+}
+
+output::Text decode_inet(Bytes bytes) {
+  std::array<std::byte, 16> address{};
+  const Bytes given = slice(bytes, 4, address.size());
+  std::copy(given.begin(), given.end(), address.begin());
+  std::array<char, INET6_ADDRSTRLEN> out{};
+  const int family = load_integer(bytes, 0, 4, false) == AF_INET6 ? AF_INET6 : AF_INET;
+  return text(::inet_ntop(family, address.data(), out.data(), out.size()));
+}
+
 Value decode_value(Bytes bytes, const Type& type, const DecodeContext& context, int depth);
 
 output::Sequence decode_array(Bytes bytes, const Type& type, const DecodeContext& context, int depth) {
@@ -158,6 +178,12 @@ Value decode_value(Bytes bytes, const Type& type, const DecodeContext& context, 
       return {kind, text(context.probe_name ? context.probe_name(id) : std::to_string(id))};
     }
     case TypeKind::Username: return {kind, text(user_name(static_cast<std::uint32_t>(load_integer(bytes, 0, 4, false))))};
+    case TypeKind::MacAddress: return {kind, decode_mac_address(bytes)};
+    case TypeKind::Inet: return {kind, decode_inet(bytes)};
+    case TypeKind::CgroupPath: {
+      const std::uint64_t id = load_integer(bytes, 0, 8, false);
+      return {kind, text(context.cgroup_path ? context.cgroup_path(id, type.name) : std::to_string(id))};
+    }
     case TypeKind::Count:
     case TypeKind::Sum:
     case TypeKind::Min:
@@ -165,10 +191,11 @@ Value decode_value(Bytes bytes, const Type& type, const DecodeContext& context, 
     case TypeKind::Avg:
     case TypeKind::Stats:
     case TypeKind::Histogram:
-    case TypeKind::LinearHistogram: {
+    case TypeKind::LinearHistogram:
+    case TypeKind::TimeSeries: {
       std::vector<std::uint64_t> words(bytes.size() / 8);
       if (!words.empty()) std::memcpy(words.data(), bytes.data(), words.size() * 8);
-      return aggregate_value(type, words);
+      return aggregate_value(type, words, 1, context.clocks);
     }
   }
   TRC_UNREACHABLE("type kind");
@@ -179,12 +206,6 @@ Value number(const Type& type, bool is_signed, std::uint64_t bits, std::uint64_t
   // A divisor beyond INT64_MAX is larger than any magnitude but that of INT64_MIN.
   if (divisor > static_cast<std::uint64_t>(INT64_MAX)) return {type.kind, std::int64_t{0}};
   return {type.kind, static_cast<std::int64_t>(bits) / static_cast<std::int64_t>(divisor)};
-}
-
-std::uint64_t average(bool is_signed, std::uint64_t total, std::uint64_t count) {
-  if (count == 0) return 0;
-  if (!is_signed || count > static_cast<std::uint64_t>(INT64_MAX)) return total / count;
-  return static_cast<std::uint64_t>(static_cast<std::int64_t>(total) / static_cast<std::int64_t>(count));
 }
 
 }  // namespace
@@ -199,7 +220,7 @@ std::uint64_t load_integer(Bytes bytes, std::size_t offset, std::size_t size, bo
   return static_cast<std::uint64_t>(static_cast<std::int64_t>(value << drop) >> drop);
 }
 
-Value aggregate_value(const Type& type, std::span<const std::uint64_t> words, std::uint64_t divisor) {
+Value aggregate_value(const Type& type, std::span<const std::uint64_t> words, std::uint64_t divisor, const ClockOffsets& clocks) {
   const auto word = [&](std::size_t i) { return i < words.size() ? words[i] : 0; };
   divisor = std::max<std::uint64_t>(divisor, 1);
   switch (type.kind) {
@@ -207,9 +228,9 @@ Value aggregate_value(const Type& type, std::span<const std::uint64_t> words, st
     case TypeKind::Sum:
     case TypeKind::Min:
     case TypeKind::Max: return number(type, type.is_signed, word(0), divisor);
-    case TypeKind::Avg: return number(type, type.is_signed, average(type.is_signed, word(0), word(1)), divisor);
+    case TypeKind::Avg: return number(type, type.is_signed, lang::mean(type.is_signed, word(0), word(1)), divisor);
     case TypeKind::Stats: {
-      const Value mean = number(type, type.is_signed, average(type.is_signed, word(0), word(1)), divisor);
+      const Value mean = number(type, type.is_signed, lang::mean(type.is_signed, word(0), word(1)), divisor);
       const auto* negative = std::get_if<std::int64_t>(&mean.data);
       const std::int64_t bits = negative != nullptr ? *negative : static_cast<std::int64_t>(std::get<std::uint64_t>(mean.data));
       return {type.kind, output::StatsValue{word(1), bits, static_cast<std::int64_t>(word(0)), type.is_signed}};
@@ -220,6 +241,7 @@ Value aggregate_value(const Type& type, std::span<const std::uint64_t> words, st
       return {type.kind, std::move(histogram)};
     }
     case TypeKind::LinearHistogram: return {type.kind, output::make_histogram(type, words)};
+    case TypeKind::TimeSeries: return {type.kind, output::make_time_series(type, words, clocks.to_realtime[ClockOffsets::kTai])};
     case TypeKind::None:
     case TypeKind::Void:
     case TypeKind::Bool:
@@ -237,7 +259,10 @@ Value aggregate_value(const Type& type, std::span<const std::uint64_t> words, st
     case TypeKind::KernelSymbol:
     case TypeKind::UserSymbol:
     case TypeKind::ProbeName:
-    case TypeKind::Username: break;
+    case TypeKind::Username:
+    case TypeKind::MacAddress:
+    case TypeKind::Inet:
+    case TypeKind::CgroupPath: break;
   }
   TRC_UNREACHABLE("not an aggregate");
 }
@@ -255,6 +280,8 @@ ClockOffsets ClockOffsets::measure() {
     const std::int64_t before = read(kClocks[i]), real = read(CLOCK_REALTIME), after = read(kClocks[i]);
     offsets.to_realtime[i] = real - (before + (after - before) / 2);
   }
+  constexpr std::int64_t kSecond = 1'000'000'000;   // TAI is ahead by whole ones
+  offsets.to_realtime[kTai] = (offsets.to_realtime[kTai] - kSecond / 2) / kSecond * kSecond;
   return offsets;
 }
 

@@ -37,6 +37,7 @@ struct Stack {
 
 /// What has to be added to a clock's reading to get nanoseconds since 1970. Index: the `clock` word of a timestamp (0 boot, 1 monotonic, 2 tai).
 struct ClockOffsets {
+  static constexpr std::size_t kTai = 2;
   std::array<std::int64_t, 3> to_realtime{};
   /// Measured now.
   static ClockOffsets measure();
@@ -46,6 +47,8 @@ struct ClockOffsets {
 struct DecodeContext {
   symbols::Symbolizer* symbolizer = nullptr;
   std::function<std::string(std::uint64_t id)> probe_name;
+  /// Where the cgroup lies: "hierarchy:path", between several commas; `filter` is a glob over hierarchies, "" takes all.
+  std::function<std::string(std::uint64_t id, const std::string& filter)> cgroup_path;
   /// Nullopt: its record was lost.
   std::function<std::optional<Stack>(const StackId&)> stack;
   /// The frame behind a word of a stack for which interpreters::is_interpreted(); nullopt: its code's record was lost.
@@ -60,7 +63,9 @@ output::Value decode(std::span<const std::byte> bytes, const lang::Type& type, c
 std::vector<output::Value> decode_fields(std::span<const std::byte> record, const lang::EventSchema& schema, const DecodeContext& context);
 
 /// The value of an aggregate from its merged state (lang/aggregates.h); `divisor` as of print(@m, top, div), 0 counts as 1.
-output::Value aggregate_value(const lang::Type& type, std::span<const std::uint64_t> words, std::uint64_t divisor = 1);
+/// `clocks` are for time series.
+output::Value aggregate_value(const lang::Type& type, std::span<const std::uint64_t> words, std::uint64_t divisor = 1,
+                              const ClockOffsets& clocks = {});
 
 /// A number of up to 8 bytes at `offset`, extended by its sign if asked; bytes that are missing count as zero.
 std::uint64_t load_integer(std::span<const std::byte> bytes, std::size_t offset, std::size_t size, bool is_signed);

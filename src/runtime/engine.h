@@ -49,8 +49,13 @@ class Engine {
   /// A verifier refusal names the script's source line and the reason; the log itself is in `verifier_log()`.
   virtual Result<> load(const image::ProgramImage& image, const std::vector<std::uint64_t>& constants) = 0;
   virtual std::string verifier_log() const = 0;
-  /// Runs a TestRun program now; returns when it is done.
-  virtual Result<> run(std::uint32_t program) = 0;
+  /// Runs a TestRun program now; returns when it is done, with what it returned.
+  virtual Result<std::uint32_t> run(std::uint32_t program) = 0;
+  /// Runs a TestRun program so many times; ns spent in it, by the kernel's own measure.
+  virtual Result<std::uint64_t> measure(std::uint32_t program, std::uint64_t times) {
+    (void)program, (void)times;
+    return Error("this engine does not measure");
+  }
   virtual Result<std::unique_ptr<Attachment>> attach(const AttachRequest& request) = 0;
   /// From now on no program runs its body but those of begin and end (see ProgramImage::frozen_offset); what runs at this moment is
   /// finished when it returns. False if the object cannot do that: then only detaching stops the programs.

@@ -17,7 +17,7 @@ namespace {
 
 using probes::PerfEventAttach;
 using probes::RawTracepointAttach;
-using probes::RunOnce;
+using probes::RunByUs;
 using probes::TracepointAttach;
 using probes::UserProbes;
 using probes::UserSite;
@@ -198,7 +198,7 @@ Result<std::unique_ptr<KernelAttachment>> attach_in_kernel(const AttachTarget& t
   struct Carry {
     const AttachTarget& target;
     KernelAttachment& result;
-    Result<> operator()(const RunOnce&) { return Error("it is run, not attached"); }
+    Result<> operator()(const RunByUs&) { return Error("it is run, not attached"); }
     Result<> operator()(const UserProbes& how) { return attach_user(target, how, result); }
     Result<> operator()(const TracepointAttach& how) { return attach_tracepoint(target, how, result); }
     Result<> operator()(const RawTracepointAttach& how) { return attach_raw_tracepoint(target, how, result); }

@@ -9,6 +9,8 @@
 #include <map>
 #include <string>
 
+#include <fmt/format.h>
+
 #include "image/program_image.h"
 #include "kernel/bpf_map.h"
 #include "kernel/bpf_object.h"
@@ -20,6 +22,8 @@
 #include "runtime/reaper.h"
 #include "runtime/status.h"
 #include "runtime/verifier_log.h"
+#include "source/diagnostics.h"
+#include "symbols/kallsyms.h"
 
 namespace trc::runtime {
 namespace {
@@ -44,7 +48,8 @@ class KernelEngine : public Engine {
   void provide_map(const std::string& name, int fd) override { provided_[name] = fd; }
   Result<> load(const image::ProgramImage& image, const std::vector<std::uint64_t>& constants) override;
   std::string verifier_log() const override { return object_ ? object_->log() : std::string(); }
-  Result<> run(std::uint32_t program) override;
+  Result<std::uint32_t> run(std::uint32_t program) override;
+  Result<std::uint64_t> measure(std::uint32_t program, std::uint64_t times) override;
   Result<std::unique_ptr<Attachment>> attach(const AttachRequest& request) override;
   bool freeze() override;
   bool detach(std::vector<std::unique_ptr<Attachment>> attachments) override;
@@ -65,6 +70,7 @@ class KernelEngine : public Engine {
   Result<kernel::ProgramType> type_of(const image::ProgramEntry& program) const;
   Result<> prepare(const std::vector<std::uint64_t>& constants);
   Result<> fill_in_kernel_fields();
+  Result<> fill_in_kernel_symbols();
   std::uint32_t ring_bytes() const;
   Result<> open_maps();
   Error explain_load_failure(Error error) const;
@@ -123,7 +129,29 @@ Result<> KernelEngine::prepare(const std::vector<std::uint64_t>& constants) {
   for (std::size_t i = 0; i < image_->constants.size() && i < constants.size(); ++i) {
     TRC_CHECK(object_->set_data(".rodata", image_->constants[i].offset, as_bytes(constants[i])));
   }
+  TRC_CHECK(fill_in_kernel_symbols());
   return fill_in_kernel_fields();
+}
+
+Result<> KernelEngine::fill_in_kernel_symbols() {
+  if (image_->kernel_symbols.empty()) return {};
+  std::vector<std::string> names;
+  for (const image::KernelSymbolEntry& entry : image_->kernel_symbols) names.push_back(entry.name);
+  const auto addresses = symbols::kernel_symbol_addresses(names);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const image::KernelSymbolEntry& entry = image_->kernel_symbols[i];
+    if (!addresses[i]) {
+      std::string place;
+      if (entry.span.file < image_->sources.size()) {
+        const image::SourceText& source = image_->sources[entry.span.file];
+        place = render_position(entry.span, SourceFile(source.name, source.text)) + ": ";
+      }
+      return Error(fmt::format("{}Failed to resolve kernel symbol: {}", place, entry.name))
+          .hint("it must stand in /proc/kallsyms with its address; see also kernel.kptr_restrict");
+    }
+    TRC_CHECK(object_->set_data(".rodata", entry.offset, as_bytes(*addresses[i])));
+  }
+  return {};
 }
 
 Result<> KernelEngine::fill_in_kernel_fields() {
@@ -131,7 +159,7 @@ Result<> KernelEngine::fill_in_kernel_fields() {
   std::vector<std::string> members;
   for (const image::KernelFieldEntry& field : image_->kernel_fields) members.push_back(field.member);
   auto offsets = kernel::kernel_member_offsets(members);
-  if (!offsets) return std::move(offsets).error().context("where the kernel keeps what stacks are made of").status(kLoadFailure);
+  if (!offsets) return std::move(offsets).error().context("where the kernel keeps what the script asks for").status(kLoadFailure);
   for (std::size_t i = 0; i < members.size(); ++i) {
     const std::uint64_t at = (*offsets)[i].value_or(image::kNoMember);
     TRC_CHECK(object_->set_data(".rodata", image_->kernel_fields[i].offset, as_bytes(at)));
@@ -176,11 +204,19 @@ Result<> KernelEngine::load(const image::ProgramImage& image, const std::vector<
   return open_maps();
 }
 
-Result<> KernelEngine::run(std::uint32_t program) {
+Result<std::uint32_t> KernelEngine::run(std::uint32_t program) {
   if (program >= programs_.size()) return Error("the image has no such program");
   auto done = kernel::run_raw_tracepoint(programs_[program]);
   if (!done) return std::move(done).error().context(image_->programs[program].name).status(kLoadFailure);
-  return {};
+  return *done;
+}
+
+Result<std::uint64_t> KernelEngine::measure(std::uint32_t program, std::uint64_t times) {
+  if (program >= programs_.size()) return Error("the image has no such program");
+  TRC_TRY(statistics, kernel::enable_run_times());   // as long as it is open
+  const std::uint64_t before = kernel::run_time_ns(programs_[program]);
+  for (std::uint64_t i = 0; i < times; ++i) TRC_CHECK(run(program));
+  return kernel::run_time_ns(programs_[program]) - before;
 }
 
 Result<std::unique_ptr<Attachment>> KernelEngine::attach(const AttachRequest& request) {

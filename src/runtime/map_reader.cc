@@ -30,7 +30,7 @@ struct Row {
   Bytes key;
   Bytes value;                        ///< plain values: the copy that was set
   std::vector<std::uint64_t> words;   ///< aggregates: the merged state
-  std::uint64_t rank = 0;             ///< order by value, already so that unsigned comparison is right
+  std::pair<std::uint64_t, std::uint64_t> rank;   ///< order by value, already so that unsigned comparison is right
 };
 
 // ---- order of keys ----
@@ -107,7 +107,8 @@ class KeyOrder {
       case TypeKind::Timestamp:
       case TypeKind::KernelSymbol:
       case TypeKind::UserSymbol:
-      case TypeKind::Username: return looks == Looks::AtEverything ? compare_integers(a, b, type.size, false) : kUndecided;
+      case TypeKind::Username:
+      case TypeKind::CgroupPath: return looks == Looks::AtEverything ? compare_integers(a, b, type.size, false) : kUndecided;
       case TypeKind::None:
       case TypeKind::Void:
       case TypeKind::Buffer:
@@ -120,7 +121,10 @@ class KeyOrder {
       case TypeKind::Avg:
       case TypeKind::Stats:
       case TypeKind::Histogram:
-      case TypeKind::LinearHistogram: return kUndecided;
+      case TypeKind::LinearHistogram:
+      case TypeKind::TimeSeries:
+      case TypeKind::MacAddress:   // the bytes are in order of their weight
+      case TypeKind::Inet: return kUndecided;
     }
     TRC_UNREACHABLE("type kind");
   }
@@ -145,6 +149,13 @@ std::uint64_t value_bits(const Value& value) {
   if (const auto* u = std::get_if<std::uint64_t>(&value.data)) return *u;
   if (const auto* stats = std::get_if<output::StatsValue>(&value.data)) return static_cast<std::uint64_t>(stats->average);
   return 0;
+}
+
+/// Time series go by their last point, later ones behind earlier ones.
+std::pair<std::uint64_t, std::uint64_t> rank_of_series(const Row& row, const Type& type) {
+  const auto points = lang::series_points(type, row.words);
+  if (points.empty()) return {};
+  return {points.back().epoch, sortable(points.back().bits, type.is_signed)};
 }
 
 std::uint64_t rank_of(const Row& row, const Type& type, bool compat) {
@@ -185,7 +196,7 @@ bool make_row(const image::MapEntry& map, const MapElement& element, Row& row) {
 void sort_rows(std::vector<Row>& rows, const image::MapEntry& map, const DecodeContext& context) {
   const bool by_value = order_of(map.value) == Order::ByValue;
   if (by_value) {
-    for (Row& row : rows) row.rank = rank_of(row, map.value, context.settings.compat);
+    for (Row& row : rows) row.rank = map.value.is(TypeKind::TimeSeries) ? rank_of_series(row, map.value) : std::pair(std::uint64_t{0}, rank_of(row, map.value, context.settings.compat));
   }
   const KeyOrder keys(context);
   std::sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) {
@@ -210,15 +221,15 @@ void divide(Value& value, std::uint64_t divisor) {
 }
 
 Value value_of(const Row& row, const Type& type, const DecodeContext& context, std::uint64_t divisor) {
-  if (type.is_aggregate()) return aggregate_value(type, row.words, divisor);
+  if (type.is_aggregate()) return aggregate_value(type, row.words, divisor, context.clocks);
   Value value = decode(row.value, type, context);
   if (divisor > 1) divide(value, divisor);
   return value;
 }
 
-/// What an explicit print of a scalar map shows before anything was stored: zero, an empty string; nothing for histograms.
+/// What an explicit print of a scalar map shows before anything was stored: zero, an empty string; nothing for histograms and time series.
 void add_unset_scalar(output::MapDump& dump, const Type& type, const DecodeContext& context) {
-  if (type.is(TypeKind::Histogram) || type.is(TypeKind::LinearHistogram)) return;
+  if (type.is(TypeKind::Histogram) || type.is(TypeKind::LinearHistogram) || type.is(TypeKind::TimeSeries)) return;
   const std::vector<std::byte> zeros(type.size);
   dump.entries.emplace_back(Value{}, type.is_aggregate() ? aggregate_value(type, {}) : decode(zeros, type, context));
 }

@@ -30,7 +30,9 @@
 #include "runtime/proc.h"
 #include "runtime/process_tree.h"
 #include "runtime/process_watch.h"
+#include "runtime/cgroups.h"
 #include "runtime/probe_names.h"
+#include "runtime/self_tests.h"
 #include "runtime/session_run.h"
 #include "runtime/stack_reader.h"
 #include "runtime/unwind/program_files.h"
@@ -60,9 +62,9 @@ probes::Scope make_scope(const RunOptions& options, const Child* child) {
   return {.pid = options.pid};
 }
 
-std::uint64_t boot_clock_ns() {
+std::uint64_t clock_ns(clockid_t clock) {
   timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  ::clock_gettime(clock, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
@@ -87,13 +89,7 @@ class Session {
         names_(image),
         symbolizer_(image.settings.cpp_demangle, image.settings.show_debug_info),
         decode_(make_decode_context()),
-        actions_(image, engine, sink, decode_, messages_,
-                 {.all_warnings = options.all_warnings,
-                  .no_warnings = options.no_warnings,
-                  .stack_frames = [this](std::span<const std::byte> record) { stacks_.add(record); },
-                  .unwind_file = [this](std::span<const std::byte> record) { ask_for_table(record); },
-                  .interpreter_file = [this](std::span<const std::byte> record) { if (interpreters_) interpreters_->asked(record); },
-                  .interpreter_code = [this](std::span<const std::byte> record) { if (interpreters_) interpreters_->add_code(record); }}),
+        actions_(image, engine, sink, decode_, messages_, action_options()),
         losses_(image, engine, sink, messages_),
         scope_(make_scope(options, child_.get())),
         attacher_(image, engine, facts, scope_, names_, messages_) {}
@@ -102,6 +98,7 @@ class Session {
 
  private:
   DecodeContext make_decode_context();
+  ActionOptions action_options();
   std::vector<std::uint64_t> constants() const;
   Result<> open_target();
   Result<> load();
@@ -135,6 +132,9 @@ class Session {
   void tell_what_never_was();
   void tell_about_command();
   int exit_status();
+  Result<int> run_own();
+  void tell_about_own();
+  void handle_user_signal();
 
   Engine& engine_;
   EndSignals& signals_;
@@ -145,6 +145,7 @@ class Session {
   output::Sink& sink_;
   Messages messages_;
   ProbeNames names_;
+  Cgroups cgroups_;
   symbols::Symbolizer symbolizer_;
   StackReader stacks_;
   DecodeContext decode_;
@@ -158,6 +159,7 @@ class Session {
   std::unique_ptr<ProcessTree> tree_;
   std::unique_ptr<Follow> follow_;
   ExecutedFiles executed_;
+  std::unique_ptr<UserSignal> user_signal_;         ///< only for scripts with probes on it
   Fd target_;                                       ///< pidfd of -p
   std::vector<std::vector<std::byte>> early_;       ///< records of begin, until everything is attached
   std::vector<std::unique_ptr<Attachment>> attachments_;
@@ -167,10 +169,20 @@ class Session {
   bool announced_ = false;
 };
 
+ActionOptions Session::action_options() {
+  return {.all_warnings = options_.all_warnings,
+          .no_warnings = options_.no_warnings,
+          .stack_frames = [this](std::span<const std::byte> record) { stacks_.add(record); },
+          .unwind_file = [this](std::span<const std::byte> record) { ask_for_table(record); },
+          .interpreter_file = [this](std::span<const std::byte> record) { if (interpreters_) interpreters_->asked(record); },
+          .interpreter_code = [this](std::span<const std::byte> record) { if (interpreters_) interpreters_->add_code(record); }};
+}
+
 DecodeContext Session::make_decode_context() {
   DecodeContext context;
   context.symbolizer = &symbolizer_;
   context.probe_name = [this](std::uint64_t id) { return names_.name(id); };
+  context.cgroup_path = [this](std::uint64_t id, const std::string& filter) { return cgroups_.path(id, filter); };
   context.stack = [this](const StackId& id) { return stacks_.find(id); };
   context.interpreted = [this](std::uint32_t pid, std::uint64_t word) {
     return interpreters_ ? interpreters_->frame(pid, word) : std::nullopt;
@@ -187,7 +199,8 @@ std::vector<std::uint64_t> Session::constants() const {
       case lang::RuntimeConstant::TargetPid: values.push_back(options_.pid > 0 ? static_cast<std::uint64_t>(options_.pid) : 0); break;
       case lang::RuntimeConstant::ChildPid: values.push_back(child_ ? static_cast<std::uint64_t>(child_->pid()) : 0); break;
       case lang::RuntimeConstant::CpuCount: values.push_back(facts_.possible_cpus()); break;
-      case lang::RuntimeConstant::StartNs: values.push_back(boot_clock_ns()); break;
+      case lang::RuntimeConstant::StartNs: values.push_back(clock_ns(CLOCK_BOOTTIME)); break;
+      case lang::RuntimeConstant::TaiDelta: values.push_back(clock_ns(CLOCK_TAI) - clock_ns(CLOCK_BOOTTIME)); break;
       case lang::RuntimeConstant::MaxStack: values.push_back(facts_.max_kernel_stack()); break;
       case lang::RuntimeConstant::PidNamespaceDevice: values.push_back(kernel::own_pid_namespace().device); break;
       case lang::RuntimeConstant::PidNamespaceInode: values.push_back(kernel::own_pid_namespace().inode); break;
@@ -227,7 +240,7 @@ Result<> Session::start_unwind_tables() {
   TRC_TRY(tables, UnwindTables::start());
   tables_ = std::move(tables);
   for (const UnwindMaps::Named& map : tables_->maps()) engine_.provide_map(map.name, map.fd);
-  if (attacher_.only_run_once()) return {};
+  if (attacher_.nothing_to_wait_for()) return {};
   if (!tables_->watch(scope_, facts_.online_cpus())) messages_.detail("the kernel does not tell which files processes map; tables are made when they are needed");
   TRC_CHECK(hold_new_code());
   if (child_) {
@@ -300,9 +313,9 @@ Result<> Session::prepare_interpreters() {
 /// Runs the begin programs and keeps what they send: it is handled when everything is attached, after the "Attached" line.
 Result<> Session::run_begin() {
   bool exited = false;
-  for (const std::uint32_t program : attacher_.run_once(false)) {
+  for (const auto& [program, name] : attacher_.run_by_us(probes::RunWhen::Begin)) {
     if (exited || signals_.received()) break;
-    messages_.detail("running begin");
+    messages_.detail("running " + name);
     TRC_CHECK(engine_.run(program));
     auto drained = engine_.drain([&](std::span<const std::byte> record) {
       early_.emplace_back(record.begin(), record.end());
@@ -372,7 +385,7 @@ Result<> Session::start() {
   TRC_CHECK(run_begin());
   const bool exits = std::any_of(early_.begin(), early_.end(), [&](const auto& record) { return actions_.is_exit(record); });
   if (exits || signals_.received()) return {};
-  if (needs_user_symbols(image_) && !attacher_.only_run_once()) watch_ = ProcessWatch::start(symbolizer_, scope_, facts_.online_cpus());
+  if (needs_user_symbols(image_) && !attacher_.nothing_to_wait_for()) watch_ = ProcessWatch::start(symbolizer_, scope_, facts_.online_cpus());
   if (tables_ && watch_) tables_->set_before_resume([this] { watch_->drain(); });
   if (!child_ && options_.pid > 0) wait_for_tables();
   TRC_CHECK(attacher_.attach_all([this] { return signals_.received(); }));
@@ -407,7 +420,9 @@ bool Session::wait(int timeout_ms, bool with_ring) {
   if (watch_) {
     for (const int fd : watch_->event_fds()) add(fd);
   }
+  if (user_signal_) add(user_signal_->fd());
   ::poll(fds.data(), fds.size(), timeout_ms);
+  handle_user_signal();
   handle_execs();
   return !signals_.received() && !target_ended();
 }
@@ -504,8 +519,8 @@ void Session::stop_programs() {
 
 Result<> Session::run_end() {
   actions_.reopen();
-  for (const std::uint32_t program : attacher_.run_once(true)) {
-    messages_.detail("running end");
+  for (const auto& [program, name] : attacher_.run_by_us(probes::RunWhen::End)) {
+    messages_.detail("running " + name);
     TRC_CHECK(engine_.run(program));
     drain_all();
   }
@@ -598,9 +613,49 @@ int Session::exit_status() {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/// --test and --bench: begin, what was asked for, end; nothing is attached and no map printed.
+Result<int> Session::run_own() {
+  TRC_CHECK(run_begin());
+  for (const auto& record : early_) actions_.handle(record);
+  early_.clear();
+  bool passed = true;
+  if (!actions_.exited()) {
+    const SelfTestWorld world{image_, engine_, sink_, decode_, messages_, action_options()};
+    if (options_.mode == RunOptions::Mode::Test) {
+      TRC_TRY(all, run_tests(attacher_.run_by_us(probes::RunWhen::Test), world));
+      passed = all;
+    } else {
+      TRC_CHECK(run_benchmarks(attacher_.run_by_us(probes::RunWhen::Bench), world));
+    }
+  }
+  TRC_CHECK(run_end());
+  sink_.end_of_run();
+  TRC_CHECK(sink_.finish());
+  return passed ? actions_.exit_code() : 1;
+}
+
+/// The script has nothing but tests and benchmarks, which nobody has asked for.
+void Session::tell_about_own() {
+  const auto has = [this](probes::RunWhen when) { return !attacher_.run_by_us(when).empty(); };
+  if (!attacher_.nothing_to_wait_for() || has(probes::RunWhen::Begin) || has(probes::RunWhen::End)) return;
+  if (has(probes::RunWhen::Test)) messages_.always("No probes attached; use --test to run test probes.");
+  else if (has(probes::RunWhen::Bench)) messages_.always("No probes attached; use --bench to run bench probes.");
+}
+
+/// self:signal:SIGUSR1
+void Session::handle_user_signal() {
+  if (!user_signal_ || !user_signal_->take()) return;
+  for (const auto& [program, name] : attacher_.run_by_us(probes::RunWhen::Signal)) {
+    if (auto done = engine_.run(program); !done) messages_.warn(done.error().message());
+  }
+}
+
 Result<int> Session::run() {
   losses_.set_kernel_symbols([this](std::uint64_t address) { return symbolizer_.kernel(address).symbol; });
   TRC_CHECK(load());
+  if (options_.mode != RunOptions::Mode::Trace) return run_own();
+  tell_about_own();
+  if (!attacher_.run_by_us(probes::RunWhen::Signal).empty()) user_signal_ = std::make_unique<UserSignal>();
   Result<> trouble = start();
   if (options_.dry_run) {
     if (!trouble) return std::move(trouble).error();
@@ -608,7 +663,7 @@ Result<int> Session::run() {
     return 0;
   }
   announce(trouble.has_value() && !signals_.received());
-  const bool nothing_to_wait_for = attacher_.only_run_once() && !child_;
+  const bool nothing_to_wait_for = attacher_.nothing_to_wait_for() && !child_;
   if (trouble && !actions_.exited() && !signals_.received() && !nothing_to_wait_for) {
     if (child_) {
       wait_for_tables();

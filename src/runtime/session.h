@@ -16,6 +16,8 @@
 namespace trc::runtime {
 
 struct RunOptions {
+  enum class Mode : std::uint8_t { Trace, Test, Bench };
+  Mode mode = Mode::Trace;            ///< --test, --bench: only the script's own tests or benchmarks are run
   std::int32_t pid = -1;              ///< -p
   bool quiet = false;                 ///< -q
   bool verbose = false;               ///< -v

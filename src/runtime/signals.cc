@@ -26,4 +26,24 @@ bool EndSignals::received() {
   return received_;
 }
 
+UserSignal::UserSignal() {
+  sigset_t own;
+  sigemptyset(&own);
+  sigaddset(&own, SIGUSR1);
+  ::sigprocmask(SIG_BLOCK, &own, &before_);
+  fd_.reset(::signalfd(-1, &own, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+UserSignal::~UserSignal() {
+  take();
+  ::sigprocmask(SIG_SETMASK, &before_, nullptr);
+}
+
+bool UserSignal::take() {
+  signalfd_siginfo info{};
+  bool taken = false;
+  while (::read(fd_.get(), &info, sizeof info) == sizeof info) taken = true;
+  return taken;
+}
+
 }  // namespace trc::runtime

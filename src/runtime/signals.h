@@ -25,4 +25,20 @@ class EndSignals {
   bool received_ = false;
 };
 
+/// SIGUSR1 while this lives, for the probes self:signal:SIGUSR1; otherwise it ends trc, as it does any program.
+class UserSignal {
+ public:
+  UserSignal();
+  ~UserSignal();
+  UserSignal(const UserSignal&) = delete;
+  UserSignal& operator=(const UserSignal&) = delete;
+  int fd() const { return fd_.get(); }   ///< readable when it has come
+  /// Has it come since the last question? Several at once count as one.
+  bool take();
+
+ private:
+  sigset_t before_{};
+  Fd fd_;
+};
+
 }  // namespace trc::runtime

@@ -65,6 +65,15 @@ std::string frame_text(const Frame& frame, bool perf, bool user) {
   return "        " + symbol_text(frame) + source_text(frame) + inlined + "\n";
 }
 
+/// The place of a call rather than that behind it.
+void show_one_byte_back(std::vector<Frame>& frames) {
+  for (Frame& frame : frames) {
+    if (frame.is_inlined) continue;
+    frame.address -= 1;
+    if (frame.offset != 0) frame.offset -= 1;
+  }
+}
+
 /// Where no file with a build-id is (generated code, the kernel) only the address can be said.
 std::string location_text(std::uint64_t address, bool user, std::uint32_t pid, std::uint64_t time, const DecodeContext& context) {
   const auto location = user && context.symbolizer != nullptr ? context.symbolizer->user_location(pid, address, time) : std::nullopt;
@@ -129,13 +138,14 @@ std::string stack_text(const lang::Type& type, const Stack& stack, std::uint32_t
     std::vector<Frame> shown;
     if (user) shown = user_frames.next(word);
     else shown.push_back(context.symbolizer != nullptr ? context.symbolizer->kernel(address) : Frame{.address = address});
+    if (type.low == lang::kShownAsUnwound && &address != stack.frames.data()) show_one_byte_back(shown);
     for (const Frame& frame : shown) out += frame_text(frame, mode == "perf", user);
   }
   const bool is_whole = !user && stack.end == TRC_STACK_KernelLimit && context.symbolizer != nullptr &&
                         is_kernel_root(context.symbolizer->kernel(stack.frames.back()).symbol);
   if (const std::string_view why = why_truncated(stack.end); !why.empty() && !is_whole) {
     out += mode == "raw" || mode == "build_id" ? "" : mode == "perf" ? "\t" : "        ";
-    out += "[truncated: " + std::string(why) + "]\n";
+    out += type.low == lang::kShownAsUnwound ? "<unwind failure>\n" : "[truncated: " + std::string(why) + "]\n";
   }
   return out;
 }

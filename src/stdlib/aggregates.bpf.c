@@ -66,3 +66,35 @@ TRC_INLINE u64 trc_raise(u64 *best, u64 *is_set, u64 rank) {
   }
   return 0;
 }
+
+/// tseries: changes the bucket of now. `what` is a lang::SeriesValue; of smallest and largest `value` is a rank. 0 as of trc_raise().
+TRC_INLINE u64 trc_series(u64 *state, u64 value, u64 interval, u64 buckets, u32 what) {
+  enum { LAST, AVERAGE, SMALLEST, LARGEST, SUM };
+  u64 now = bpf_ktime_get_tai_ns(), epoch = now / interval, at = epoch % buckets;
+  TRC_OPAQUE(at);
+  if (at >= buckets) return 1;
+  u64 *bucket = state + 3 * at;
+  u64 seen = *(volatile u64 *)bucket;
+  if (seen > epoch) return 1;   // interrupted for longer than all buckets last
+  if (seen < epoch) {
+    // The bucket of an interval long ago. Whoever makes it the one of now takes away what it had; others may be adding to it already.
+    u64 old = *(volatile u64 *)(bucket + 1), old_more = *(volatile u64 *)(bucket + 2);
+    if (__sync_val_compare_and_swap(bucket, seen, epoch) == seen) {
+      if (what == AVERAGE || what == SUM) {
+        __sync_fetch_and_add(bucket + 1, -old);
+        __sync_fetch_and_add(bucket + 2, -old_more);
+      } else {
+        __sync_val_compare_and_swap(bucket + 1, old, 0);
+      }
+    }
+  }
+  if (what == SMALLEST || what == LARGEST) return trc_raise(bucket + 1, bucket + 2, value);
+  if (what == LAST) {
+    bucket[1] = value;
+    bucket[2] = now;
+  } else {
+    __sync_fetch_and_add(bucket + 1, value);
+    __sync_fetch_and_add(bucket + 2, 1);
+  }
+  return 1;
+}

@@ -21,6 +21,26 @@ std::string_view take_until(std::string_view& text, char separator) {
   return head;
 }
 
+struct Line {
+  std::uint64_t address = 0;
+  char kind = 0;
+  std::string_view name, module;
+};
+
+/// "ffffffff81000000 T _stext", modules' with a tab and "[module]" behind. Nullopt: not such a line.
+std::optional<Line> take_line(std::string_view& kallsyms) {
+  std::string_view rest = take_until(kallsyms, '\n');
+  Line line;
+  for (const char c : take_until(rest, ' ')) line.address = line.address << 4 | static_cast<std::uint64_t>(std::max(hex_digit(c), 0));
+  const std::string_view kind = take_until(rest, ' ');
+  line.name = take_until(rest, '\t');
+  if (kind.size() != 1 || line.name.empty()) return std::nullopt;
+  line.kind = kind.front();
+  if (rest.starts_with('[') && rest.ends_with(']')) rest = rest.substr(1, rest.size() - 2);
+  line.module = rest;
+  return line;
+}
+
 }  // namespace
 
 void KernelSymbols::add(std::uint64_t address, char kind, std::string_view name, std::string_view module) {
@@ -51,16 +71,10 @@ KernelSymbols KernelSymbols::parse(std::string_view kallsyms) {
   symbols.modules_.emplace_back();
   bool any_address = false;
   while (!kallsyms.empty()) {
-    // "ffffffff81000000 T _stext", modules' with a tab and "[module]" behind
-    std::string_view line = take_until(kallsyms, '\n');
-    std::uint64_t address = 0;
-    for (const char c : take_until(line, ' ')) address = address << 4 | static_cast<std::uint64_t>(std::max(hex_digit(c), 0));
-    const std::string_view kind = take_until(line, ' ');
-    const std::string_view name = take_until(line, '\t');
-    if (kind.size() != 1 || name.empty()) continue;
-    if (line.starts_with('[') && line.ends_with(']')) line = line.substr(1, line.size() - 2);
-    any_address |= address != 0;
-    symbols.add(address, kind.front(), name, line);
+    const auto line = take_line(kallsyms);
+    if (!line) continue;
+    any_address |= line->address != 0;
+    symbols.add(line->address, line->kind, line->name, line->module);
   }
   if (!any_address) return {};
   symbols.finish();
@@ -79,6 +93,23 @@ std::optional<KernelSymbols::Match> KernelSymbols::find(std::uint64_t address) c
   const std::uint64_t offset = address - entry.address;
   if (entry.name == kNotCode || offset >= kMaxFunctionSize) return std::nullopt;
   return Match{names_.c_str() + entry.name, offset, modules_[entry.module]};
+}
+
+std::vector<std::optional<std::uint64_t>> find_symbol_addresses(std::string_view kallsyms, const std::vector<std::string>& names) {
+  std::vector<std::optional<std::uint64_t>> addresses(names.size());
+  while (!kallsyms.empty()) {
+    const auto line = take_line(kallsyms);
+    if (!line || line->address == 0) continue;   // 0: hidden
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (!addresses[i] && line->name == names[i]) addresses[i] = line->address;
+    }
+  }
+  return addresses;
+}
+
+std::vector<std::optional<std::uint64_t>> kernel_symbol_addresses(const std::vector<std::string>& names) {
+  const auto text = read_file("/proc/kallsyms");
+  return find_symbol_addresses(text ? std::string_view(*text) : std::string_view(), names);
 }
 
 }  // namespace trc::symbols

@@ -42,4 +42,10 @@ class KernelSymbols {
   std::vector<std::string> modules_;    ///< [0] is ""
 };
 
+/// Where symbols of the running kernel lie, functions and data, of the kernel itself and of modules; the first of several with one name.
+/// Nullopt: there is none, or addresses are hidden. Reads /proc/kallsyms once.
+std::vector<std::optional<std::uint64_t>> kernel_symbol_addresses(const std::vector<std::string>& names);
+/// The same in a text like that file's.
+std::vector<std::optional<std::uint64_t>> find_symbol_addresses(std::string_view kallsyms, const std::vector<std::string>& names);
+
 }  // namespace trc::symbols

@@ -82,6 +82,7 @@ Loaded::Loaded(const typed::TypedProgram& program) {
         case typed::RuntimeConstant::ChildPid: number = 4711; break;
         case typed::RuntimeConstant::CpuCount: number = static_cast<std::uint64_t>(libbpf_num_possible_cpus()); break;
         case typed::RuntimeConstant::StartNs: number = 1; break;
+        case typed::RuntimeConstant::TaiDelta: number = 1; break;
         case typed::RuntimeConstant::MaxStack: number = 127; break;
         case typed::RuntimeConstant::PidNamespaceDevice: number = kernel::own_pid_namespace().device; break;
         case typed::RuntimeConstant::PidNamespaceInode: number = kernel::own_pid_namespace().inode; break;

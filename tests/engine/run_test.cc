@@ -34,6 +34,11 @@ struct Dump : output::Sink {
   void map_value(std::string_view, const output::Value&) override {}
   void time(std::string_view) override {}
   void join(std::string_view) override {}
+  void cat(std::string_view) override {}
+  void system(std::string_view) override {}
+  void said(const output::Origin&, Severity, std::string_view) override {}
+  void test_end(const output::TestResult&) override {}
+  void benchmarks(const std::vector<output::BenchmarkResult>&) override {}
   void lost(std::uint64_t) override {}
   void error(const output::Origin&, std::string_view, std::string_view, std::int64_t) override {}
   void end_of_run() override {}

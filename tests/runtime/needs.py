@@ -5,10 +5,13 @@ import functools
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 
 SYS_BPF = 321 if os.uname().machine == "x86_64" else 280
 BPF_MAP_CREATE = 0
+BPF_PROG_LOAD = 5
+BPF_PROG_TYPE_KPROBE = 2
 CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_SYS_PTRACE": 19, "CAP_PERFMON": 38, "CAP_BPF": 39}
 
 
@@ -65,6 +68,40 @@ def btf():
     return bpf() or (None if pathlib.Path("/sys/kernel/btf/vmlinux").exists() else "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)")
 
 
+def kallsyms():
+    """Kernel symbols with their addresses."""
+    try:
+        with open("/proc/kallsyms") as table:
+            shown = int(table.readline().split()[0], 16) != 0
+            return bpf() or (None if shown or any(int(line.split()[0], 16) for line in table) else "addresses of kernel symbols are hidden here")
+    except (OSError, IndexError):
+        return "this kernel has no /proc/kallsyms"
+
+
+def percpu_symbols():
+    """The kernel lists its data too (CONFIG_KALLSYMS_ALL)."""
+    with open("/proc/kallsyms") as table:
+        found = any(line.split()[2] == "__per_cpu_offset" for line in table)
+    return kallsyms() or (None if found else "this kernel does not list its variables (CONFIG_KALLSYMS_ALL)")
+
+
+@functools.cache
+def write_user():
+    """Whether the kernel takes a program that writes to memory of processes; lockdown forbids it."""
+    def instruction(code, registers=0, offset=0, immediate=0):
+        return struct.pack("<BBhi", code, registers, offset, immediate)
+
+    # *(u64 *)(r10 - 8) = 0; r1 = 0; r2 = r10 - 8; r3 = 8; bpf_probe_write_user(); return 0
+    program = b"".join([instruction(0x7a, 10, -8), instruction(0xb7, 1), instruction(0xbf, 0xa2), instruction(0x07, 2, 0, -8),
+                        instruction(0xb7, 3, 0, 8), instruction(0x85, 0, 0, 36), instruction(0xb7), instruction(0x95)])
+    code, license = ctypes.create_string_buffer(program), ctypes.create_string_buffer(b"GPL")
+    attributes = struct.pack("<IIQQIIQII", BPF_PROG_TYPE_KPROBE, len(program) // 8, ctypes.addressof(code), ctypes.addressof(license), 0, 0, 0, 0, 0)
+    fd = ctypes.CDLL(None).syscall(SYS_BPF, BPF_PROG_LOAD, attributes, len(attributes))
+    if fd >= 0:
+        os.close(fd)
+    return bpf() or (None if fd >= 0 else "the kernel does not let programs write to memory of processes (lockdown)")
+
+
 def perf():
     return bpf() or event_source("software", "software perf events")
 
@@ -97,7 +134,8 @@ def missing(words):
     """The first reason why a case that needs `words` cannot run here, or None."""
     checks = {
         "root": root, "bpf": bpf, "uprobe": uprobe, "usdt": uprobe, "kprobe": kprobe, "no_kprobe": no_kprobe, "tracepoint": tracefs,
-        "rawtracepoint": btf, "btf": btf, "perf": perf, "mount_namespace": mount_namespace, "python_shim": python_shim,
+        "rawtracepoint": btf, "btf": btf, "perf": perf, "kallsyms": kallsyms, "percpu_symbols": percpu_symbols,
+        "write_user": write_user, "mount_namespace": mount_namespace, "python_shim": python_shim,
     }
     for word in words:
         if word == "nothing":

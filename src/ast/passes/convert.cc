@@ -119,6 +119,7 @@ Type readable_as(const Type& aggregate) {
     case TypeKind::Stats:
     case TypeKind::Histogram:
     case TypeKind::LinearHistogram:
+    case TypeKind::TimeSeries:
     case TypeKind::None:
     case TypeKind::Void:
     case TypeKind::Bool:
@@ -136,7 +137,10 @@ Type readable_as(const Type& aggregate) {
     case TypeKind::KernelSymbol:
     case TypeKind::UserSymbol:
     case TypeKind::ProbeName:
-    case TypeKind::Username: break;
+    case TypeKind::Username:
+    case TypeKind::MacAddress:
+    case TypeKind::Inet:
+    case TypeKind::CgroupPath: break;
   }
   return {};
 }

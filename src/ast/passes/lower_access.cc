@@ -149,6 +149,10 @@ ValuePtr BodyLowering::index_array(ValuePtr base, ValuePtr index, Span span) {
 
 ValuePtr BodyLowering::dereference(ValuePtr address, Span span) {
   if (!is_known(address)) return unknown(span);
+  if (address->type.is_integer() && address->type.space != AddressSpace::None) {   // of kaddr(): a word lies there
+    const AddressSpace space = address->type.space;
+    address = convert_to(convert_to(std::move(address), lang::make_uint64()), lang::make_pointer(lang::make_uint64(), space));
+  }
   if (!address->type.is(TypeKind::Pointer)) {
     report(Diag::InvalidOperand, span, fmt::format("The * operator can not be used on expressions of type '{}'", lang::type_name(address->type)))
         .with_hint("cast it to a pointer first: *(uint64*)…");
@@ -188,7 +192,7 @@ ValuePtr BodyLowering::cast(ValuePtr value, Type type, Span span) {
   const Type from = value->type;
   const bool from_number = from.is_integer() || from.is(TypeKind::Bool) || from.is(TypeKind::Pointer);
   if (type.is(TypeKind::Pointer) && (from.is_integer() || from.is(TypeKind::Pointer))) {
-    type.space = from.is_integer() ? plan_.context.space : from.space;
+    type.space = from.is_integer() && from.space == AddressSpace::None ? plan_.context.space : from.space;
     if (from.is_integer()) value = convert_to(widen_to_64(std::move(value)), lang::make_uint64());
     return typed::make(type, span, typed::Convert{std::move(value)});
   }

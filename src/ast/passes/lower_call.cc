@@ -144,6 +144,11 @@ ValuePtr BodyLowering::builtin(const std::string& name, Span name_span, Span spa
 // ---- one call ----
 
 void CallOfBuiltin::run() {
+  if (!row_.unsafe.empty() && !surroundings().unsafe) {
+    report(Diag::Unsafe, span_, fmt::format("{}() is an unsafe function being used in safe mode", name_))
+        .with_hint(fmt::format("it {}; --unsafe allows that", row_.unsafe));
+    return;
+  }
   if (const auto* custom = std::get_if<lang::Custom>(&row_.lower)) {
     custom->lower(*this);
   } else {
@@ -243,7 +248,8 @@ ValuePtr CallOfBuiltin::as_pointer(ValuePtr value, std::size_t i) {
     return nullptr;
   }
   if (value->type.is_integer()) {
-    const Type pointer = lang::make_pointer(lang::make_void(), surroundings().context->space);
+    const lang::AddressSpace own = value->type.space;   // of kaddr()
+    const Type pointer = lang::make_pointer(lang::make_void(), own != lang::AddressSpace::None ? own : surroundings().context->space);
     value = convert_to(convert_to(widen_to_64(std::move(value)), lang::make_uint64()), pointer);
   }
   if (value->type.space != lang::AddressSpace::None || body_.plan().is_broken) return value;

@@ -163,9 +163,11 @@ ValuePtr BodyLowering::integers(BinaryOp op, ValuePtr left, ValuePtr right, Span
     warn_sign(*left, where, left->span);
     warn_sign(*right, where, right->span);
   }
+  const lang::AddressSpace space = left->type.space != lang::AddressSpace::None ? left->type.space : right->type.space;
   left = convert_to(widen_to_64(std::move(left)), lang::make_integer(64, !is_unsigned));
   right = convert_to(widen_to_64(std::move(right)), lang::make_integer(64, !is_unsigned));
   Type type = lang::make_integer(64, !is_unsigned || op == BinaryOp::Subtract);
+  if (op == BinaryOp::Add || op == BinaryOp::Subtract) type.space = space;   // kaddr("x") + 8 is an address too
   if (is_comparison(op)) type = lang::make_bool();
   (void)op_span;
   return apply(operation(op, is_unsigned), std::move(type), span, std::move(left), std::move(right));

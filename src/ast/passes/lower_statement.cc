@@ -21,6 +21,7 @@ constexpr std::uint64_t kMaxUnroll = 100;
 
 /// Values that are computed for what they do; dropping what they return is no mistake.
 bool acts(const typed::Value& value) {
+  if (const auto* call = std::get_if<typed::CallStdlib>(&value.op); call && call->symbol.starts_with("trc_do_")) return true;
   return std::holds_alternative<typed::IncrementSlot>(value.op) || std::holds_alternative<typed::IncrementMap>(value.op) ||
          std::holds_alternative<typed::MapDelete>(value.op);
 }

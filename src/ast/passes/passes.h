@@ -30,7 +30,6 @@ struct Options {
   std::string license = "GPL";
   std::uint32_t log_size = 1'000'000;
   std::uint32_t max_bpf_progs = 1024;
-  std::uint32_t max_cat_bytes = 10'240;
   bool lazy_symbolication = true;
   bool use_blazesym = false;
   std::string unstable_dw_ustack = "warn", unstable_import_statement = "error", unstable_tseries = "warn", unstable_typeinfo = "error";

@@ -1,6 +1,7 @@
 // Attach points to BPF programs. A block is compiled once for each context that its attach points offer; attach points of one provider
 // that offer the same share a program.
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -85,6 +86,11 @@ class Planner {
     }
     const auto groups = parsed->provider->contexts(parsed->target, facts_, scope_, names_.probes[index].asks_args);
     if (!groups) return report_missing(point, groups.error());
+    const auto when = parsed->provider->run_when();
+    if ((when == probes::RunWhen::Test || when == probes::RunWhen::Bench) && !names_of_tests_.insert(parsed->target.text).second) {
+      diags_.report(Diag::Redeclared, point.span, fmt::format("there is another probe {}", parsed->target.text)).with_hint("results are told apart by their names");
+      return false;
+    }
     for (const probes::ContextGroup& group : *groups) add(probe, index, point, *parsed->provider, group);
     return true;
   }
@@ -137,6 +143,7 @@ class Planner {
   const probes::Scope& scope_;
   Diagnostics& diags_;
   ProbePlan plan_;
+  std::set<std::string> names_of_tests_;
 };
 
 }  // namespace

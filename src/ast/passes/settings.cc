@@ -139,7 +139,7 @@ const Row kRows[] = {
     {"max_map_keys", number<&Options::max_map_keys, 1, kAny>, show<&Options::max_map_keys>},
     {"max_probes", number<&Settings::max_probes, 1, kAny>, show<&Settings::max_probes>},
     {"max_bpf_progs", number<&Options::max_bpf_progs, 1, kAny>, show<&Options::max_bpf_progs>},
-    {"max_cat_bytes", number<&Options::max_cat_bytes, 0, kAny>, show<&Options::max_cat_bytes>},
+    {"max_cat_bytes", number<&Settings::max_cat_bytes, 0, 1u << 30>, show<&Settings::max_cat_bytes>},
     {"log_size", number<&Options::log_size, 0, kAny>, show<&Options::log_size>},
     {"on_stack_limit", take_limit, [](const Options& c) -> SettingValue { return std::uint64_t{c.on_stack_limit.value_or(typed::TypedProgram{}.on_stack_limit)}; }},
     {"perf_rb_pages", take_pages, show<&Settings::ring_pages>},

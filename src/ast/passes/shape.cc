@@ -110,7 +110,8 @@ Joined join_same_kind(Shape& into, const Shape& from) {
     case TypeKind::Avg:
     case TypeKind::Stats:
     case TypeKind::Histogram:
-    case TypeKind::LinearHistogram: return join_aggregates(into, from);
+    case TypeKind::LinearHistogram:
+    case TypeKind::TimeSeries: return join_aggregates(into, from);
     case TypeKind::None:
     case TypeKind::Void:
     case TypeKind::Bool:
@@ -122,7 +123,10 @@ Joined join_same_kind(Shape& into, const Shape& from) {
     case TypeKind::KernelSymbol:
     case TypeKind::UserSymbol:
     case TypeKind::ProbeName:
-    case TypeKind::Username: break;
+    case TypeKind::Username:
+    case TypeKind::MacAddress:
+    case TypeKind::Inet:
+    case TypeKind::CgroupPath: break;
   }
   return into.type == from.type ? Joined::Same : Joined::Mismatch;
 }

@@ -148,7 +148,10 @@ class Verifier {
   void on(const Constant&, const Type& type) {
     check(type.is_integer() || type.is(TypeKind::Bool), "constant of type " + lang::type_name(type));
   }
-  void on(const StringConstant& v, const Type& type) { check(type.is_string() && v.bytes.size() < type.size, "string constant too long"); }
+  void on(const StringConstant& v, const Type& type) {
+    if (type.is(TypeKind::Array)) check(v.bytes.size() == type.size, "bytes of a constant array");
+    else check(type.is_string() && v.bytes.size() < type.size, "string constant too long");
+  }
   void on(const LoadSlot& v, const Type& type) { slot(v.slot, type, "load of slot"); }
   void on(const ReadContext& v, const Type& type) { same(type, v.value.type, "context value"); }
   void on(const Runtime&, const Type& type) { same(type, lang::make_uint64(), "runtime constant"); }
@@ -249,6 +252,16 @@ class Verifier {
     }
   }
   void on(const MakeSymbol& v, const Type&) { is_wide(v.address, "symbol"); }
+  void on(const KernelAddress&, const Type& type) { check(type.is_integer() && type.size == 8, "kernel address"); }
+  void on(const TextTable& v, const Type& type) {
+    is_wide(v.index, "index of a text");
+    check(type.is_string() && !v.texts.empty(), "table of texts");
+    for (const std::string& text : v.texts) check(text.size() < type.size, "text too long");
+  }
+  void on(const MakeInet& v, const Type& type) {
+    same(type, lang::make_inet(), "inet");
+    expect(v.address, "inet");
+  }
   void on(const MakeTimestamp& v, const Type&) { is_wide(v.ns, "timestamp"); }
   void on(const Sequence& v, const Type& type) {
     statements(v.before);

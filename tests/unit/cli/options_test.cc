@@ -105,8 +105,14 @@ TEST(Options, UnknownOptionsPointAtTheHelp) {
 }
 
 TEST(Options, OptionsOfTheLanguageThatAreMissingAreRefusedByName) {
-  EXPECT_EQ(error_of({"--test", "-e", "begin {}"}), "the option --test is not supported yet");
+  EXPECT_EQ(error_of({"--fmt", "-e", "begin {}"}), "the option --fmt is not supported yet");
   EXPECT_EQ(error_of({"--aot", "x", "-e", "begin {}"}), "the option --aot is not supported yet");
+}
+
+TEST(Options, TestsOrBenchmarksNotBoth) {
+  EXPECT_TRUE(parse({"--test", "-e", "begin {}"})->test);
+  EXPECT_TRUE(parse({"--bench", "-e", "begin {}"})->bench);
+  EXPECT_EQ(error_of({"--test", "--bench", "-e", "begin {}"}), "USAGE: --bench conflicts with existing --test");
 }
 
 TEST(Options, DumpStagesAreChecked) {

@@ -73,5 +73,48 @@ TEST(Merge, HistogramsBucketByBucket) {
   EXPECT_EQ(merge(type, {bytes(a), bytes(b)}), (Words{11, 22, 33, 44}));
 }
 
+/// One CPU's time series of one bucket per epoch.
+std::vector<std::byte> series_state(const Type& type, const std::vector<SeriesPoint>& points, std::uint64_t more) {
+  std::vector<std::uint64_t> words(std::size_t{type.count} * kSeriesWords);
+  for (const SeriesPoint& point : points) {
+    const std::size_t at = point.epoch % type.count * kSeriesWords;
+    words[at] = point.epoch, words[at + 1] = point.bits, words[at + 2] = more;
+  }
+  const auto bytes = std::as_bytes(std::span(words));
+  return {bytes.begin(), bytes.end()};
+}
+
+std::vector<std::pair<std::uint64_t, std::uint64_t>> points_of(const Type& type, const std::vector<std::vector<std::byte>>& cpus) {
+  std::vector<std::span<const std::byte>> spans(cpus.begin(), cpus.end());
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> points;
+  for (const SeriesPoint& point : series_points(type, merge(type, spans))) points.emplace_back(point.epoch, point.bits);
+  return points;
+}
+
+using Points = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+
+TEST(TimeSeries, CpusAddUpWhereTheirIntervalsAreTheSame) {
+  const Type sum = make_time_series(false, SeriesValue::Sum, 1, 4), mean = make_time_series(false, SeriesValue::Average, 1, 4);
+  EXPECT_EQ(points_of(sum, {series_state(sum, {{5, 10}, {6, 1}}, 2), series_state(sum, {{5, 20}}, 2)}), (Points{{5, 30}, {6, 1}}));
+  EXPECT_EQ(points_of(mean, {series_state(mean, {{5, 10}}, 2), series_state(mean, {{5, 20}}, 2)}), (Points{{5, 7}}));
+}
+
+TEST(TimeSeries, TheLastValueIsTheLatestOfAllCpus) {
+  const Type last = make_time_series(false, SeriesValue::Last, 1, 4);
+  EXPECT_EQ(points_of(last, {series_state(last, {{5, 10}}, 900), series_state(last, {{5, 20}}, 800)}), (Points{{5, 10}}));
+}
+
+TEST(TimeSeries, RanksAreValuesAgain) {
+  const Type least = make_time_series(true, SeriesValue::Smallest, 1, 4);
+  const auto rank = [&](std::int64_t value) { return rank_of(least, static_cast<std::uint64_t>(value)); };
+  EXPECT_EQ(points_of(least, {series_state(least, {{5, rank(-3)}}, 1), series_state(least, {{5, rank(2)}}, 1)}), (Points{{5, static_cast<std::uint64_t>(-3)}}));
+}
+
+TEST(TimeSeries, BucketsOfFormerRoundsDoNotCount) {
+  const Type last = make_time_series(false, SeriesValue::Last, 1, 4);
+  EXPECT_EQ(points_of(last, {series_state(last, {{9, 1}, {6, 2}, {3, 3}}, 1)}), (Points{{6, 2}, {9, 1}}));
+  EXPECT_EQ(points_of(last, {series_state(last, {{5, 1}}, 1), series_state(last, {{9, 2}}, 1)}), (Points{{9, 2}}));
+}
+
 }  // namespace
 }  // namespace trc::lang

@@ -39,7 +39,6 @@ TEST(Registry, RefusesWhatIsNotBuiltByName) {
   EXPECT_EQ(text_of("kprobe:vfs_read"), "error: kprobe probes are not supported yet");
   EXPECT_EQ(text_of("k:vfs_read"), "error: kprobe probes are not supported yet");
   EXPECT_EQ(text_of("kfunc:vfs_read"), "error: fentry probes are not supported yet");
-  EXPECT_EQ(text_of("self:signal:SIGUSR1"), "error: self probes are not supported yet");
   EXPECT_EQ(text_of("prof*:hz:99"), "error: No probe type matched for prof*");
   EXPECT_TRUE(names_unsupported_provider("kretprobe:f"));
   EXPECT_FALSE(names_unsupported_provider("up*:f:g"));
@@ -56,6 +55,15 @@ TEST(Registry, AWildcardForTheProbeTypeTakesThoseThatFit) {
   EXPECT_EQ(expand_provider("nosuch*:x", {}).error().message(), "No probe type matched for nosuch*");
 }
 
+TEST(Registry, ProbesThatTrcRunsItself) {
+  EXPECT_EQ(text_of("self:signal:SIGUSR1"), "self:signal:SIGUSR1");
+  EXPECT_EQ(text_of("self:signal:SIGUSR2"), "error: SIGUSR2 is not a supported signal");
+  EXPECT_EQ(text_of("self:timer:1"), "error: self:timer is not a probe");
+  EXPECT_EQ(text_of("test:one"), "test:one");
+  EXPECT_EQ(text_of("bench:one"), "bench:one");
+  EXPECT_EQ(text_of("test:"), "error: test probes have a name");
+}
+
 TEST(Registry, UnknownNamesGetTheNearest) {
   EXPECT_EQ(text_of("frob"), "error: Invalid probe type: frob");
   EXPECT_EQ(text_of("intervall:s:1"), "error: Invalid probe type: intervall");
@@ -68,7 +76,7 @@ TEST(BeginEnd, TakesNoFieldsAndRunsOnce) {
   EXPECT_EQ(text_of("begin:x"), "error: begin probe type requires 0 arguments, found 1");
   auto parsed = parse_attach_point("END", {});
   auto expansion = parsed->provider->expand(parsed->target, FakeFacts(), {});
-  EXPECT_TRUE(std::get<RunOnce>(expansion->specs.at(0).how).at_end);
+  EXPECT_EQ(std::get<RunByUs>(expansion->specs.at(0).how).when, RunWhen::End);
   auto groups = parsed->provider->contexts(parsed->target, FakeFacts(), {}, false);
   ASSERT_EQ(groups->size(), 1u);
   EXPECT_EQ(groups->at(0).context.kind, lang::ProgramKind::TestRun);

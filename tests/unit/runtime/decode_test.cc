@@ -258,6 +258,27 @@ TEST(Aggregates, Divisors) {
   EXPECT_EQ(aggregate(sum, {negative(INT64_MIN)}, UINT64_MAX), "0");
 }
 
+// ---- addresses ----
+
+std::string decoded(const lang::Type& type, std::string_view bytes) {
+  return to_text(decode(std::as_bytes(std::span(bytes)), type, {}));
+}
+
+TEST(Decode, MacAddresses) { EXPECT_EQ(decoded(lang::make_mac_address(), std::string_view("\x00\x1a\x2b\xcd\xef\x5e", 6)), "00:1A:2B:CD:EF:5E"); }
+
+TEST(Decode, InternetAddresses) {
+  const std::string v4("\x02\0\0\0\x7f\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0", 20), v6("\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", 20);
+  EXPECT_EQ(decoded(lang::make_inet(), v4), "127.0.0.1");
+  EXPECT_EQ(decoded(lang::make_inet(), v6), "::1");
+}
+
+TEST(Decode, CgroupPathsAreAskedFor) {
+  DecodeContext context;
+  context.cgroup_path = [](std::uint64_t id, const std::string& filter) { return filter + ":/" + std::to_string(id); };
+  const std::uint64_t id = 77;
+  EXPECT_EQ(to_text(decode(std::as_bytes(std::span(&id, 1)), lang::make_cgroup_path("unified"), context)), "unified:/77");
+}
+
 // ---- bounds ----
 
 lang::Type plain(lang::TypeKind kind, std::uint32_t size) {
@@ -277,7 +298,8 @@ std::vector<lang::Type> one_of_each() {
                              make_aggregate(TypeKind::Max, false), make_aggregate(TypeKind::Avg, true), make_aggregate(TypeKind::Stats, false),
                              make_histogram(0), make_histogram(5), make_linear_histogram(-10, 10, 3)};
   types.push_back(plain(TypeKind::None, 0));
-  types.push_back(plain(TypeKind::Username, 8));
+  types.push_back(make_username());
+  for (Type type : {make_mac_address(), make_inet(), make_cgroup_path("uni*"), make_time_series(true, SeriesValue::Average, 1000, 3)}) types.push_back(std::move(type));
   types.push_back(make_tuple({types[3], types[8], types[16]}));
   types.push_back(make_record({{.name = "a", .type = types[11]}, {.name = "b", .type = types.back()}}));
   types.push_back(make_array(types.back(), 3));
@@ -288,7 +310,7 @@ std::vector<lang::Type> one_of_each() {
 }
 
 TEST(Decode, EveryTypeHasACase) {
-  std::vector<bool> seen(static_cast<std::size_t>(lang::TypeKind::LinearHistogram) + 1);
+  std::vector<bool> seen(static_cast<std::size_t>(lang::TypeKind::TimeSeries) + 1);
   for (const lang::Type& type : one_of_each()) seen[static_cast<std::size_t>(type.kind)] = true;
   EXPECT_EQ(std::count(seen.begin(), seen.end(), false), 0);
 }

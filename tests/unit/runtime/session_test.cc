@@ -56,6 +56,7 @@ class FakeEngine : public Engine {
   explicit FakeEngine(Log& log) : log_(log), fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
   std::map<std::uint32_t, std::vector<Record>> sent_by_run;      ///< program: records
+  std::map<std::uint32_t, std::uint32_t> returned_by_run;
   std::vector<Record> sent_after_attach;
   std::map<std::uint32_t, std::vector<MapElement>> contents;
   std::string fails_to_attach;
@@ -71,10 +72,10 @@ class FakeEngine : public Engine {
     return {};
   }
   std::string verifier_log() const override { return {}; }
-  Result<> run(std::uint32_t program) override {
+  Result<std::uint32_t> run(std::uint32_t program) override {
     log_.push_back("run " + image_->programs[program].name);
     for (const Record& record : sent_by_run[program]) push(record);
-    return {};
+    return returned_by_run[program];
   }
   Result<std::unique_ptr<Attachment>> attach(const AttachRequest& request) override {
     if (request.spec.name == fails_to_attach) return Error("attach " + request.spec.name + ": refused").status(kLoadFailure);
@@ -146,6 +147,15 @@ struct FakeSink : output::Sink {
   void truncated_stacks(const output::TruncatedStacks& truncated) override {
     log.push_back("truncated " + truncated.probe + " of " + std::to_string(truncated.stacks));
     for (const auto& [reason, count] : truncated.reasons) log.back() += ", " + reason + " " + std::to_string(count);
+  }
+  void cat(std::string_view content) override { log.push_back("cat " + std::string(content)); }
+  void system(std::string_view output) override { log.push_back("system " + std::string(output)); }
+  void said(const output::Origin& at, Severity severity, std::string_view text) override {
+    log.push_back((severity == Severity::Error ? "errorf " : "warnf ") + at.position + " " + std::string(text));
+  }
+  void test_end(const output::TestResult& result) override { log.push_back((result.passed ? "passed " : "failed ") + result.name + " " + result.output); }
+  void benchmarks(const std::vector<output::BenchmarkResult>& results) override {
+    for (const auto& result : results) log.push_back("measured " + result.name);
   }
   void end_of_run() override { log.push_back("end_of_run"); }
   void flush() override {}
@@ -443,11 +453,72 @@ TEST_F(SessionTest, EveryActionReachesTheSink) {
       record(event(ActionKind::ClearMap, {}, "", 0)),
       record(event(ActionKind::ZeroMap, {}, "", 1)),
       record(event(ActionKind::Time, {}, "plain")),
+      record(event(ActionKind::Errorf, {number}, "bad %d"), {5}),
+      record(event(ActionKind::Warnf, {number}, "odd %d"), {6}),
+      record(event(ActionKind::System, {number}, "echo %d; echo err >&2"), {1}),
+      record(event(ActionKind::Cat, {}, "/proc/sys/kernel/ostype")),
   };
   image_.settings.print_maps_on_exit = false;
   EXPECT_EQ(run().value(), 0);
   EXPECT_THAT(log_, ElementsAre("load", "run begin", "attached 1", "text n=7\n", "value 8", "map @z=5", "map_value @A=9", "clear @z", "zero @A", "time plain",
+                                "errorf stdin:1:14-19 bad 5", "warnf stdin:1:14-19 odd 6", "system 1\nerr\n", "cat Linux\n", "end_of_run", "finish"));
+}
+
+TEST_F(SessionTest, FilesAndCommandsThatFailAreTold) {
+  const auto begin = probe("begin", "begin");
+  engine_.sent_by_run[begin] = {record(event(ActionKind::Cat, {}, "/nonexist")), record(event(ActionKind::System, {}, "echo out; exit 3")),
+                                record(event(ActionKind::System, {}, "kill -9 $$"))};
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run().value(), 0);
+  EXPECT_THAT(log_, Contains("system out\n"));
+  const std::string messages = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(messages, HasSubstr("ERROR: failed to open file '/nonexist' (No such file or directory)\n"));
+  EXPECT_THAT(messages, HasSubstr("ERROR: command exited with status 3\n"));
+  EXPECT_THAT(messages, HasSubstr("ERROR: command was killed by signal 9 (Killed)\n"));
+}
+
+TEST_F(SessionTest, CatStopsAtItsLimit) {
+  const auto begin = probe("begin", "begin");
+  engine_.sent_by_run[begin] = {record(event(ActionKind::Cat, {}, "/proc/sys/kernel/ostype"))};
+  image_.settings.max_cat_bytes = 3;
+  EXPECT_EQ(run().value(), 0);
+  EXPECT_THAT(log_, Contains("cat Lin"));
+}
+
+TEST_F(SessionTest, ACommandInTheBackgroundIsNotWaitedFor) {
+  const auto begin = probe("begin", "begin");
+  engine_.sent_by_run[begin] = {record(event(ActionKind::System, {}, "sleep 1000 & echo $!"))};
+  EXPECT_EQ(run().value(), 0);
+  const auto said = std::find_if(log_.begin(), log_.end(), [](const std::string& line) { return line.starts_with("system "); });
+  ASSERT_NE(said, log_.end());
+  EXPECT_EQ(::kill(std::stoi(said->substr(7)), SIGKILL), 0);
+}
+
+TEST_F(SessionTest, TestsRunOneAfterAnother) {
+  const auto begin = probe("begin", "begin"), good = probe("test", "test:good"), bad = probe("test", "test:bad"), wrong = probe("test", "test:wrong"),
+             code = probe("test", "test:code"), end = probe("end", "end");
+  const auto print = event(ActionKind::Printf, {lang::make_int64()}, "n=%d\n");
+  engine_.sent_by_run[good] = {record(print, {1})};
+  engine_.sent_by_run[bad] = {record(print, {2})};
+  engine_.returned_by_run[bad] = 1;
+  engine_.sent_by_run[wrong] = {record(event(ActionKind::Errorf, {}, "no"))};
+  engine_.sent_by_run[code] = {record(event(ActionKind::Exit, {lang::make_uint64()}), {4})};
+  engine_.sent_by_run[begin] = {record(print, {0})};
+  engine_.sent_by_run[end] = {record(print, {9})};
+  options_.mode = RunOptions::Mode::Test;
+  EXPECT_EQ(run().value(), 1);
+  log_.erase(std::remove_if(log_.begin(), log_.end(), [](const std::string& line) { return line.starts_with("run "); }), log_.end());
+  EXPECT_THAT(log_, ElementsAre("load", "text n=0\n", "passed good n=1\n", "failed bad n=2\n", "failed wrong stdin:1:14-19: ERROR: no\n", "failed code ", "text n=9\n",
                                 "end_of_run", "finish"));
+}
+
+TEST_F(SessionTest, TestsAreLeftAloneUnlessAskedFor) {
+  const auto test = probe("test", "test:one");
+  engine_.sent_by_run[test] = {record(event(ActionKind::Printf, {}, "no\n"))};
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run().value(), 0);
+  EXPECT_THAT(log_, Not(Contains("text no\n")));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("use --test to run test probes"));
 }
 
 TEST_F(SessionTest, AFailureIsShownOnceWithItsPlaceAndCounted) {

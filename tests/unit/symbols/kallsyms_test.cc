@@ -72,5 +72,12 @@ TEST(KernelSymbols, OfThisKernel) {
   EXPECT_EQ(symbols.find(address + 3)->offset, 3U);
 }
 
+TEST(KernelSymbols, AddressesByName) {
+  const auto found = find_symbol_addresses("ffffffff81000000 T start\nffffffff82000000 D jiffies\n0000000000000000 T hidden\nffffffffc0000000 t helper\t[module]\n"
+                                           "ffffffff83000000 t start\n", {"jiffies", "helper", "start", "hidden", "none"});
+  const std::vector<std::optional<std::uint64_t>> wanted = {0xffffffff82000000, 0xffffffffc0000000, 0xffffffff81000000, std::nullopt, std::nullopt};
+  EXPECT_EQ(found, wanted);
+}
+
 }  // namespace
 }  // namespace trc::symbols
