@@ -43,6 +43,8 @@ class Sink {
   virtual void error(const Origin& at, std::string_view message, std::string_view helper, std::int64_t code) = 0;  ///< helper may be empty
   virtual void end_of_run() = 0;                                ///< before the maps at exit: the two newlines in text mode
   virtual void flush() = 0;                                     ///< the ring is drained, or the run ends
+  /// Text goes to a terminal: strings of traced processes must not reach it raw (append_harmless). What the script itself writes may.
+  virtual bool is_terminal() const { return false; }
   virtual bool failed() const { return false; }                 ///< a write has failed: nothing that is printed arrives any more
   virtual Result<> finish() = 0;                                ///< a write that failed (disk full, closed pipe) shows here at the latest
 };

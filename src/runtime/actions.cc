@@ -102,7 +102,7 @@ void Actions::check(const Result<>& result) {
 void Actions::do_Printf(Record record, const Schema& schema, std::uint32_t event) {
   buffer_.clear();
   output::append_printf(buffer_, formats_[event], decode_fields(record, schema, decode_),
-                        {.trailer = image_.settings.str_trunc_trailer, .compat = image_.settings.compat});
+                        {.trailer = image_.settings.str_trunc_trailer, .compat = image_.settings.compat, .harmless = sink_.is_terminal()});
   sink_.text(buffer_);
 }
 
