@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/assert.h"
+
 namespace trc {
 
 namespace {
@@ -18,6 +20,28 @@ constexpr DiagRow kDiagRows[] = {
 
 Severity severity_of(Diag code) { return kDiagRows[static_cast<std::size_t>(code)].severity; }
 const char* slug_of(Diag code) { return kDiagRows[static_cast<std::size_t>(code)].slug; }
+
+const Explanation& explanation_of(Diag code) {
+  // By code rather than by place, so that the compiler says which one lacks its text.
+  switch (code) {
+#define TRC_EXPLAIN(code, text, fails, mended)              \
+  case Diag::code: {                                        \
+    static constexpr Explanation kRow{text, fails, mended}; \
+    return kRow;                                            \
+  }
+#include "source/explanations.def"
+#undef TRC_EXPLAIN
+  }
+  TRC_UNREACHABLE("diagnostic");
+}
+
+std::vector<Diag> all_diagnostics() {
+  return {
+#define TRC_DIAG(code, severity, slug) Diag::code,
+#include "source/diagnostics.def"
+#undef TRC_DIAG
+  };
+}
 
 Diagnostic& Diagnostics::report(Diag code, Span span, std::string message) {
   const bool known = std::any_of(all_.begin(), all_.end(), [&](const Diagnostic& d) {
