@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstring>
 #include <optional>
+#include <regex>
 
 #include "kernel/pid_namespace.h"
 #include "runtime/actions.h"
@@ -203,6 +204,9 @@ Result<> Session::load() {
   if (image_.settings.show_debug_info) TRC_CHECK(symbols::DebugInfo::check());
   TRC_CHECK(open_target());
   TRC_CHECK(attacher_.prepare());
+  if (!options_.probe_filter.empty()) {
+    attacher_.set_filter([filter = std::regex(options_.probe_filter)](const std::string& name) { return std::regex_search(name, filter); });
+  }
   TRC_CHECK(start_unwind_tables());
   TRC_CHECK(prepare_interpreters());
   auto loaded = engine_.load(image_, constants());
