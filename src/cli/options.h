@@ -12,10 +12,11 @@
 namespace trc::cli {
 
 struct Options {
-  enum class Mode : std::uint8_t { Run, List, Help, Version };
+  enum class Mode : std::uint8_t { Run, List, Help, Version, Tables, Format, Info, Explain };
   Mode mode = Mode::Run;
   std::optional<std::string> program_text;   ///< -e
   std::string file;                          ///< script, "-" for standard input
+  std::string explained;                     ///< the code after `explain`; empty: all
   std::string list_pattern;                  ///< -l
   std::vector<std::string> positionals;      ///< $1 …
   std::optional<std::int32_t> pid;           ///< -p
@@ -25,6 +26,12 @@ struct Options {
   output::Buffering buffering = output::Buffering::Line;
   bool quiet = false, verbose = false, all_warnings = false, no_warnings = false;
   bool dry_run = false, unsafe = false, exit_with_child = false, stop_on_map = false, compat = false;
+  enum class Stop : std::uint8_t { Never, AfterCodegen, AfterBench };
+  Stop stop = Stop::Never;                   ///< --mode
+  std::string aot_file;                      ///< --aot
+  std::string probe_filter;                  ///< --probe-filter, a valid regular expression; empty: none
+  bool json_diagnostics = false;             ///< --diagnostics=json
+  std::vector<std::string> debug_folders;    ///< --debuginfo
   std::vector<std::string> dumps;            ///< -d
   std::string emit_elf, emit_llvm;           ///< --emit-elf, --emit-llvm
   std::vector<std::string> no_features;      ///< --no-feature
@@ -32,6 +39,14 @@ struct Options {
 
 /// Options from the command line. The error is one sentence, its hint names the way out.
 Result<Options> parse_options(int argc, char** argv);
+
+/// One row of --help; `missing`: known, and refused by name because it is not built yet.
+struct OptionRow {
+  std::vector<std::string> names;   ///< with their dashes
+  std::string value, doc, group;
+  bool missing = false;
+};
+std::vector<OptionRow> option_table();
 
 /// The text of --help.
 std::string help_text();

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "ast/passes/config_variables.h"
 #include "ast/passes/passes.h"
 #include "base/strings.h"
 
@@ -71,47 +72,55 @@ std::optional<std::string> take_unwinding(Options& config, const std::string& va
 
 std::optional<std::string> ignore(Options&, const std::string&) { return std::nullopt; }
 
+std::optional<std::string> take_trailer(Options& config, const std::string& value) {
+  config.settings.str_trunc_trailer = value;
+  return std::nullopt;
+}
+
 struct Row {
-  std::string_view key;
+  ConfigVariable is;
   Take take;
-  bool from_environment = true;
 };
 
 const Row kRows[] = {
-    {"max_strlen", [](Options& c, const std::string& v) { return take_number(v, 1, 65535, c.settings.max_strlen); }},
-    {"max_map_keys", [](Options& c, const std::string& v) { return take_number(v, 1, 0xffffffff, c.max_map_keys); }},
-    {"max_probes", [](Options& c, const std::string& v) { return take_number(v, 1, 0xffffffff, c.settings.max_probes); }},
-    {"on_stack_limit", take_limit},
-    {"perf_rb_pages", take_pages},
-    {"print_maps_on_exit", [](Options& c, const std::string& v) { return take_bool(v, c.settings.print_maps_on_exit); }},
-    {"cpp_demangle", [](Options& c, const std::string& v) { return take_bool(v, c.settings.cpp_demangle); }},
-    {"show_debug_info", [](Options& c, const std::string& v) { return take_bool(v, c.settings.show_debug_info); }},
-    {"str_trunc_trailer", [](Options& c, const std::string& v) -> std::optional<std::string> {
-       c.settings.str_trunc_trailer = v;
-       return std::nullopt;
-     }},
-    {"missing_probes", [](Options& c, const std::string& v) { return take_word(v, {"error", "warn", "ignore"}, c.settings.missing_probes); }},
-    {"stack_mode", [](Options& c, const std::string& v) { return take_word(v, {"bpftrace", "perf", "raw", "build_id"}, c.settings.stack_mode); }},
-    {"stack_unwind", take_unwinding},
-    {"compat", [](Options& c, const std::string& v) { return take_bool(v, c.settings.compat); }},
-    {"license", take_license},
+    {{"max_strlen", "1024", "bytes of a string, its NUL included: 1 to 65535"},
+     [](Options& c, const std::string& v) { return take_number(v, 1, 65535, c.settings.max_strlen); }},
+    {{"max_map_keys", "4096", "entries of a map that does not say how many"},
+     [](Options& c, const std::string& v) { return take_number(v, 1, 0xffffffff, c.max_map_keys); }},
+    {{"max_probes", "no limit", "attach points that a script may have"},
+     [](Options& c, const std::string& v) { return take_number(v, 1, 0xffffffff, c.settings.max_probes); }},
+    {{"on_stack_limit", "32", "bytes above which a value goes to memory of its own: 0 to 512"}, take_limit},
+    {{"perf_rb_pages", "0", "pages of the ring buffer, a power of two; 0: by the size of the machine"}, take_pages},
+    {{"print_maps_on_exit", "true", "print all maps at the end"},
+     [](Options& c, const std::string& v) { return take_bool(v, c.settings.print_maps_on_exit); }},
+    {{"cpp_demangle", "true", "C++ and Rust names as in the source"}, [](Options& c, const std::string& v) { return take_bool(v, c.settings.cpp_demangle); }},
+    {{"show_debug_info", "false", "source lines and inlined functions in user stacks"},
+     [](Options& c, const std::string& v) { return take_bool(v, c.settings.show_debug_info); }},
+    {{"str_trunc_trailer", "..", "what marks a string that was cut"}, take_trailer},
+    {{"missing_probes", "error", "attach points that match nothing: error, warn or ignore"},
+     [](Options& c, const std::string& v) { return take_word(v, {"error", "warn", "ignore"}, c.settings.missing_probes); }},
+    {{"stack_mode", "bpftrace", "how stacks are printed: bpftrace, perf, raw, build_id or folded"},
+     [](Options& c, const std::string& v) { return take_word(v, {"bpftrace", "perf", "raw", "build_id", "folded"}, c.settings.stack_mode); }},
+    {{"stack_unwind", "auto", "how user stacks are walked: auto, fp or dwarf"}, take_unwinding},
+    {{"compat", "false", "behave as bpftrace 0.27 where trc does better"}, [](Options& c, const std::string& v) { return take_bool(v, c.settings.compat); }},
+    {{"license", "GPL", "licence that the programs declare to the kernel"}, take_license},
     // Known settings of things that trc does not need to be told about, or does not have yet; harmless.
-    {"cache_user_symbols", ignore},
-    {"lazy_symbolication", ignore},
-    {"log_size", ignore},
-    {"max_bpf_progs", ignore},
-    {"max_cat_bytes", ignore},
-    {"use_blazesym", ignore},
-    {"unstable_dw_ustack", ignore, false},
-    {"unstable_import_statement", ignore, false},
-    {"unstable_tseries", ignore, false},
-    {"unstable_typeinfo", ignore, false},
-    {"symbol_source", ignore, false},
-    {"max_type_res_iterations", ignore, false},
-    {"unstable_addr", ignore, false},
-    {"unstable_import", ignore, false},
-    {"unstable_macro", ignore, false},
-    {"unstable_map_decl", ignore, false},
+    {{"cache_user_symbols", "", "accepted, no effect: symbols are kept by file"}, ignore},
+    {{"lazy_symbolication", "", "accepted, no effect: names are looked up when printed, and outlive the process"}, ignore},
+    {{"log_size", "", "accepted, no effect: the verifier's log has the room it needs"}, ignore},
+    {{"max_bpf_progs", "", "accepted, no effect"}, ignore},
+    {{"max_cat_bytes", "", "accepted, no effect yet"}, ignore},
+    {{"use_blazesym", "", "accepted, no effect"}, ignore},
+    {{"unstable_dw_ustack", "", "accepted, no effect: ustack is whole without it", false}, ignore},
+    {{"unstable_import_statement", "", "accepted, no effect", false}, ignore},
+    {{"unstable_tseries", "", "accepted, no effect", false}, ignore},
+    {{"unstable_typeinfo", "", "accepted, no effect", false}, ignore},
+    {{"symbol_source", "", "accepted, no effect", false}, ignore},
+    {{"max_type_res_iterations", "", "accepted, no effect", false}, ignore},
+    {{"unstable_addr", "", "accepted, no effect", false}, ignore},
+    {{"unstable_import", "", "accepted, no effect", false}, ignore},
+    {{"unstable_macro", "", "accepted, no effect", false}, ignore},
+    {{"unstable_map_decl", "", "accepted, no effect", false}, ignore},
 };
 
 struct Renamed {
@@ -129,7 +138,7 @@ std::string upper(std::string_view text) {
 
 const Row* find_row(std::string_view key) {
   for (const Row& row : kRows) {
-    if (row.key == key) return &row;
+    if (row.is.key == key) return &row;
   }
   return nullptr;
 }
@@ -157,7 +166,7 @@ void read_entry(Options& config, const ConfigEntry& entry, Diagnostics& diags) {
   const Row* row = find_row(key);
   if (!row) {
     std::vector<std::string> keys;
-    for (const Row& other : kRows) keys.emplace_back(other.key);
+    for (const Row& other : kRows) keys.emplace_back(other.is.key);
     Diagnostic& report = diags.report(Diag::InvalidConfig, entry.key_span, entry.key + ": not a known configuration option");
     if (auto near = nearest(key, keys); !near.empty()) report.with_hint("did you mean " + near + "?");
     return;
@@ -169,7 +178,7 @@ void read_entry(Options& config, const ConfigEntry& entry, Diagnostics& diags) {
 
 void read_variable(Options& config, const Row& row, const Environment& environment, Diagnostics& diags) {
   for (std::string_view prefix : {"TRC_", "BPFTRACE_"}) {
-    const std::string name = std::string(prefix) + upper(row.key);
+    const std::string name = std::string(prefix) + upper(row.is.key);
     const char* value = environment(name.c_str());
     if (!value) continue;
     if (auto accepted = row.take(config, value)) {
@@ -181,13 +190,19 @@ void read_variable(Options& config, const Row& row, const Environment& environme
 
 }  // namespace
 
+std::vector<ConfigVariable> config_variables() {
+  std::vector<ConfigVariable> all;
+  for (const Row& row : kRows) all.push_back(row.is);
+  return all;
+}
+
 Options read_settings(const ast::Config* block, const Environment& environment, Diagnostics& diags) {
   Options config;
   if (block) {
     for (const ConfigEntry& entry : block->entries) read_entry(config, entry, diags);
   }
   for (const Row& row : kRows) {
-    if (row.from_environment) read_variable(config, row, environment, diags);
+    if (row.is.from_environment) read_variable(config, row, environment, diags);
   }
   return config;
 }
