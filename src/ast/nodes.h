@@ -139,6 +139,7 @@ struct Program {
   std::vector<Macro*> macros;
   std::vector<Function*> functions;
   std::vector<Probe*> probes;
+  std::vector<Span> comments;   ///< in the order of the script
 };
 
 inline Span span_of(const Expr& e) { return std::visit([](auto* n) { return n->span; }, e); }

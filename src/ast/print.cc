@@ -5,9 +5,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "ast/spelling.h"
+#include "base/strings.h"
 
 namespace trc::ast {
 
@@ -21,6 +23,37 @@ enum class Use : std::uint8_t { Statements, Value };
 
 class Printer {
  public:
+  Printer() = default;
+  /// Keeps what a tree does not hold: see format().
+  Printer(const SourceFile& source, const std::vector<Span>& comments) : source_(source.text()), comments_(comments) {}
+
+  /// Everything in the order of the source.
+  std::string run_in_order(const Program& program) {
+    std::vector<std::pair<Span, std::function<void()>>> items;
+    for (auto* d : program.c_definitions) items.emplace_back(d->span, [this, d] { out_ += d->text; });
+    if (program.config != nullptr) items.emplace_back(program.config->span, [this, &program] { config(*program.config); });
+    for (auto* i : program.imports) items.emplace_back(i->span, [this, i] { out_ += fmt::format("import {};", quoted(i->path)); });
+    for (auto* m : program.map_declarations) items.emplace_back(m->span, [this, m] { map_declaration(*m); });
+    for (auto* m : program.macros) items.emplace_back(m->span, [this, m] { macro(*m); });
+    for (auto* f : program.functions) items.emplace_back(f->span, [this, f] { function(*f); });
+    for (auto* p : program.probes) items.emplace_back(p->span, [this, p] { probe(*p); });
+    std::stable_sort(items.begin(), items.end(), [](const auto& a, const auto& b) { return a.first.begin < b.first.begin; });
+    if (source_.starts_with("#!")) {
+      out_ = source_.substr(0, source_.find('\n'));
+      done_ = static_cast<std::uint32_t>(out_.size());
+    }
+    for (const auto& [span, print_item] : items) {
+      lead(span.begin);
+      if (!out_.empty()) newline();
+      print_item();
+      while (out_.ends_with('\n')) out_.pop_back();
+      done_ = std::max(done_, span.end);
+    }
+    lead(static_cast<std::uint32_t>(source_.size()), Blank::Drop);
+    if (!out_.empty()) out_ += "\n";
+    return std::move(out_);
+  }
+
   std::string run(const Program& program) {
     for (auto* d : program.c_definitions) out_ += d->text + "\n";
     if (program.config != nullptr) config(*program.config);
@@ -33,8 +66,15 @@ class Printer {
   }
 
   // ---- expressions: each visitor appends one, without parentheses around it ----
-  void operator()(Integer* n) { out_ += std::to_string(n->value) + n->suffix; }
-  void operator()(StringLiteral* n) { out_ += quoted(n->value); }
+  void operator()(Integer* n) {
+    if (!source_.empty()) out_ += written(n->span);
+    else out_ += std::to_string(n->value) + n->suffix;
+  }
+  void operator()(StringLiteral* n) {
+    const std::string_view text = written(n->span);
+    if (text.size() >= 2 && text.front() == '"' && text.back() == '"') out_ += text;
+    else out_ += quoted(n->value);
+  }
   void operator()(BoolLiteral* n) { out_ += n->value ? "true" : "false"; }
   void operator()(Identifier* n) { out_ += n->name; }
   void operator()(Variable* n) { out_ += "$" + n->name; }
@@ -194,6 +234,52 @@ class Printer {
 
   void newline() { out_ += "\n" + std::string(2 * depth_, ' '); }
 
+  // ---- what only the source has: comments, blank lines, spellings. Without a source these do nothing ----
+
+  enum class Blank : std::uint8_t { Keep, Drop };
+
+  std::string_view written(Span span) const { return source_.substr(std::min<std::size_t>(span.begin, source_.size()), span.end - span.begin); }
+
+  /// To be called where something that begins at `begin` gets a line of its own: puts the comments in front of it, behind the line before or on
+  /// their own lines, and keeps the empty lines between.
+  void lead(std::uint32_t begin, Blank blank = Blank::Keep) {
+    if (source_.empty()) return;
+    for (; next_comment_ < comments_.size() && comments_[next_comment_].begin < begin; next_comment_++) {
+      const Span comment = comments_[next_comment_];
+      if (behind_line(comment)) {
+        out_ += "  ";
+      } else {
+        blank_lines(done_, comment.begin);
+        if (!out_.empty()) newline();
+      }
+      out_ += written(comment);
+      line_is_closed_ = written(comment).starts_with("//");
+      opened_ = false;
+      done_ = std::max(done_, comment.end);
+    }
+    if (blank == Blank::Keep) blank_lines(done_, begin);
+    opened_ = line_is_closed_ = false;
+  }
+  /// Does the comment go on with the line that was printed last, as it does in the source?
+  bool behind_line(Span comment) const {
+    if (out_.empty() || line_is_closed_) return false;
+    return comment.begin < done_ || source_.substr(done_, comment.begin - done_).find('\n') == std::string_view::npos;
+  }
+  void blank_lines(std::uint32_t from, std::uint32_t to) {
+    if (opened_ || out_.empty() || from >= to) return;   // none at the start of a block
+    const std::string_view between = source_.substr(from, to - from);
+    const auto lines = std::count(between.begin(), between.end(), '\n');
+    for (auto i = lines; i > 1; i--) out_ += "\n";
+  }
+  std::size_t column() const { return out_.size() - (out_.rfind('\n') + 1); }   // npos + 1 is 0
+  void map_declaration(const MapDeclaration& m) {
+    const std::string_view text = written(m.span);
+    const std::size_t open = text.find('('), close = text.rfind(')');
+    const std::string count = open < close && close != std::string_view::npos ? std::string(trim(text.substr(open + 1, close - open - 1)))
+                                                                              : std::to_string(m.max_entries);
+    out_ += fmt::format("let @{} = {}({});", m.name, m.kind, count);
+  }
+
   int level_of(const Expr& e) const {
     if (std::holds_alternative<Ternary*>(e) || std::holds_alternative<BlockExpr*>(e) || std::holds_alternative<IfExpr*>(e)) return kLoosest;
     if (auto* const* binary = std::get_if<Binary*>(&e)) {
@@ -223,8 +309,17 @@ class Printer {
   void list(const char* open, const std::vector<Expr>& items, const char* close) {
     Enclosed inside(*this);
     out_ += open;
+    const std::size_t indent = column();
     for (std::size_t i = 0; i < items.size(); i++) {
+      const std::size_t before = out_.size(), comments_before = next_comment_;
+      const std::uint32_t done_before = done_;
       if (i > 0) out_ += ", ";
+      expr(items[i]);
+      if (i == 0 || source_.empty() || column() <= kWidth || *open != '(') continue;
+      out_.resize(before);
+      next_comment_ = comments_before;
+      done_ = done_before;
+      out_ += ",\n" + std::string(indent, ' ');
       expr(items[i]);
     }
     out_ += close;
@@ -282,19 +377,27 @@ class Printer {
   /// The statements, each on its line, and the line break in front of the closer.
   void body(const Block& b, Use use) {
     depth_++;
+    done_ = std::max(done_, b.span.begin + 1);
+    opened_ = true;
     for (const Stmt& s : b.statements) {
+      lead(span_of(s).begin);
       newline();
       std::visit(*this, s);
       const bool last = &s == &b.statements.back() && !b.value;
       const bool may_be_value = std::holds_alternative<If*>(s) || std::holds_alternative<Block*>(s);
       if (!ends_with_block(s) || (last && may_be_value && use == Use::Value)) out_ += ";";
+      done_ = std::max(done_, span_of(s).end);
     }
     if (b.value) {
+      lead(span_of(*b.value).begin);
       newline();
       value(*b.value, use);
+      done_ = std::max(done_, span_of(*b.value).end);
     }
+    lead(b.span.end - 1, Blank::Drop);
     depth_--;
     newline();
+    done_ = std::max(done_, b.span.end);
   }
   void value(const Expr& e, Use use) {
     auto* const* choice_value = std::get_if<IfExpr*>(&e);
@@ -307,10 +410,21 @@ class Printer {
   }
 
   // ---- top level ----
-  void blank_line() { if (!out_.empty()) out_ += "\n"; }
+  void blank_line() { if (!out_.empty() && source_.empty()) out_ += "\n"; }
   void config(const Config& config) {
-    out_ += "config = {\n";
-    for (const ConfigEntry& e : config.entries) out_ += fmt::format("  {} = {};\n", e.key, e.is_string ? quoted(e.value) : e.value);
+    out_ += "config = {";
+    depth_++;
+    if (source_.find('{', config.span.begin) != std::string_view::npos) done_ = std::max(done_, static_cast<std::uint32_t>(source_.find('{', config.span.begin)) + 1);
+    opened_ = true;
+    for (const ConfigEntry& e : config.entries) {
+      lead(e.key_span.begin);
+      newline();
+      out_ += fmt::format("{} = {};", e.key, source_.empty() ? e.is_string ? quoted(e.value) : e.value : written(e.value_span));
+      done_ = std::max(done_, e.value_span.end);
+    }
+    lead(config.span.end - 1, Blank::Drop);
+    depth_--;
+    newline();
     out_ += "}\n";
   }
   void macro(const Macro& macro) {
@@ -340,9 +454,23 @@ class Printer {
   void probe(const Probe& probe) {
     blank_line();
     for (auto* a : probe.attach_points) {
-      out_ += fmt::format("{}{}{}{}\n", a->name, a->name.empty() ? "" : "=", a->text, a == probe.attach_points.back() ? "" : ",");
+      if (a != probe.attach_points.front()) {
+        lead(a->span.begin, Blank::Drop);
+        newline();
+      }
+      if (source_.empty()) out_ += fmt::format("{}{}{}", a->name, a->name.empty() ? "" : "=", a->text);
+      else out_ += trim(written(a->span));
+      if (a != probe.attach_points.back()) out_ += ",";
+      done_ = std::max(done_, a->span.end);
     }
-    if (probe.predicate) predicate(*probe.predicate);
+    if (probe.predicate) {
+      lead(span_of(*probe.predicate).begin, Blank::Drop);
+      newline();
+      predicate(*probe.predicate);
+      done_ = std::max(done_, span_of(*probe.predicate).end);
+    }
+    lead(probe.body->span.begin, Blank::Drop);
+    newline();
     bare_in_angle_ = probe.angle;
     out_ += probe.angle ? "<" : "{";
     body(*probe.body, Use::Statements);
@@ -355,10 +483,18 @@ class Printer {
     // A '/' in front of a '{' would close the predicate.
     if (out_.find('{', begin) != std::string::npos) out_.insert(begin, "(").append(")");
     out_.insert(begin, "/");
-    out_ += "/\n";
+    out_ += "/";
   }
 
+  static constexpr std::size_t kWidth = 80;
+
   std::string out_;
+  std::string_view source_;                // empty: none
+  std::vector<Span> comments_;
+  std::size_t next_comment_ = 0;
+  std::uint32_t done_ = 0;                 // so far the source has been printed
+  bool opened_ = false;                    // a block has just been opened
+  bool line_is_closed_ = false;            // by a comment to the end of the line
   std::size_t depth_ = 0;
   bool bare_in_angle_ = false;  // a '>' here would close the block of an angle probe
 };
@@ -366,5 +502,6 @@ class Printer {
 }  // namespace
 
 std::string print(const Program& program) { return Printer().run(program); }
+std::string format(const Program& program, const SourceFile& source) { return Printer(source, program.comments).run_in_order(program); }
 
 }  // namespace trc::ast

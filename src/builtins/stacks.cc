@@ -19,7 +19,7 @@ using lang::BuiltinSpec;
 using lang::Param;
 using typed::ValuePtr;
 
-constexpr std::string_view kModes[] = {"bpftrace", "perf", "raw", "build_id"};
+constexpr std::string_view kModes[] = {"bpftrace", "perf", "raw", "build_id", "folded"};
 constexpr std::pair<std::string_view, typed::StackFrames> kFrames[] = {{"python", typed::StackFrames::Python}, {"mixed", typed::StackFrames::Mixed}};
 constexpr std::pair<std::string_view, typed::Unwinding> kUnwindings[] = {{"fp", typed::Unwinding::FramePointers}, {"dwarf", typed::Unwinding::Tables}};
 
@@ -85,7 +85,7 @@ void lower_stack(CallLowering& call) {
   }
   if (next + 1 < call.argument_count()) {
     call.report(Diag::ArgumentType, call.argument_span(next), "Invalid stack mode")
-        .with_hint(user ? "stack modes: bpftrace, perf, raw, build_id, python, mixed; ways to walk: fp, dwarf" : "stack modes: bpftrace, perf, raw, build_id");
+        .with_hint(user ? "stack modes: bpftrace, perf, raw, build_id, folded, python, mixed; ways to walk: fp, dwarf" : "stack modes: bpftrace, perf, raw, build_id, folded");
     return;
   }
   std::int64_t limit = lang::kDefaultStackLimit;
@@ -120,10 +120,10 @@ constexpr Param kAddress[] = {{.name = "address", .type = "address"}};
 
 constexpr BuiltinSpec kRows[] = {
     {.name = "kstack", .form = BuiltinForm::Value, .params = kKernelStack, .lower = lang::Custom{lower_stack<false>},
-     .doc = "The kernel stack, of at most limit frames (as many as the kernel gives unless given), printed in a mode: bpftrace, perf, raw, build_id.",
+     .doc = "The kernel stack, of at most limit frames (as many as the kernel gives unless given), printed in a mode: bpftrace, perf, raw, build_id, folded.",
      .example = "profile:hz:99 { @[kstack] = count(); }"},
     {.name = "ustack", .form = BuiltinForm::Value, .params = kUserStack, .lower = lang::Custom{lower_stack<true>},
-     .doc = "The user stack, of at most limit frames (1024 unless given), printed in a mode: bpftrace, perf, raw, build_id. Walked by unwind tables, or as "
+     .doc = "The user stack, of at most limit frames (1024 unless given), printed in a mode: bpftrace, perf, raw, build_id, folded. Walked by unwind tables, or as "
             "told: fp (by frame pointers), dwarf (by tables only). In the mode python it has the frames of Python functions, in mixed both kinds.",
      .example = "profile:hz:99 { @[ustack(perf, 5)] = count(); }"},
     {.name = "dw_ustack", .form = BuiltinForm::Value, .params = kUserStack, .lower = lang::Custom{lower_stack<true, true>},

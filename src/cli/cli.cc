@@ -36,6 +36,14 @@ Result<int> dispatch(int argc, char** argv) {
     case Options::Mode::Version:
       std::printf("trc v%s\n", kVersion);
       return 0;
+    case Options::Mode::Tables:
+      std::fputs(tables_text().c_str(), stdout);
+      return 0;
+    case Options::Mode::Explain: return explain(options);
+    case Options::Mode::Info:
+      std::fputs(info_text(options).c_str(), stdout);
+      return 0;
+    case Options::Mode::Format: return format_script(options);
     case Options::Mode::List: return list_probes(options);
     case Options::Mode::Run: return run_script(options);
   }

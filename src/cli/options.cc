@@ -7,7 +7,9 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cctype>
+#include <regex>
 
+#include "base/strings.h"
 #include "output/sink.h"
 
 namespace trc::cli {
@@ -19,24 +21,23 @@ struct Missing {
   bool takes_value;
 };
 constexpr Missing kMissing[] = {
-    {"--aot", true},          {"--info", false},       {"--fmt", false},
-    {"--mode", true},
-    {"--probe-filter", true},
-    {"--debuginfo", true},    {"--dwarf-pid", true},   {"--traceable-functions", true},
-    {"--usdt-file-activation", false},                 {"--verify-llvm-ir", false},
+    {"--traceable-functions", true},
 };
 
-constexpr const char* kDumpStages[] = {"ast", "typed", "codegen", "codegen-opt", "asm"};
-constexpr const char* kFeatures[] = {"uprobe_multi"};
+constexpr const char* kMissingGroup = "Missing";
+constexpr const char* kDumpStages[] = {"tokens", "ast", "typed", "codegen", "codegen-opt", "asm", "image"};
+/// As the reference calls them.
+constexpr std::pair<const char*, const char*> kStageAliases[] = {{"types", "typed"}, {"parse", "tokens"}, {"dis", "asm"}};
+constexpr const char* kFeatures[] = {"uprobe_multi", "kprobe_multi", "kprobe_session"};
 
 /// The option table, one row per option: parsing and --help both come from it.
 struct Parser {
   CLI::App app{"", "trc"};
   Options options;
-  std::string program, pid, command, buffering = "line", dumps, features;
-  bool list = false, help = false, version = false, ignored = false;
+  std::string program, pid, command, buffering = "line", dumps, features, mode, diagnostics = "text", debug_folders;
+  bool list = false, help = false, version = false, tables = false, format = false, info = false, ignored = false;
   int k_count = 0;
-  std::vector<std::string> words, missing;
+  std::vector<std::string> words, missing, words_ignored;
 
   Parser() {
     app.set_help_flag("");
@@ -62,29 +63,43 @@ struct Parser {
 
     const std::string output = "Output";
     app.add_option("-o,--output", options.output_file, "Write the program's output to this file")->take_last()->type_name("FILE")->group(output);
-    app.add_option("-f,--format", options.format, "Output format: text or json")->take_last()->type_name("FORMAT")->group(output);
+    app.add_option("-f,--format", options.format, "Output format: text, json or jsonl")->take_last()->type_name("FORMAT")->group(output);
     app.add_option("-B", buffering, "Output buffering: line, full or none")->take_last()->type_name("MODE")->group(output);
     app.add_flag("-q,--quiet", options.quiet, "Print results and errors only")->group(output);
     app.add_flag("-v,--verbose", options.verbose, "Tell what is being done")->group(output);
     app.add_flag("-k,--warnings", k_count, "Also report memory reads and map look-ups that fail")->group(output);
     app.add_flag("--no-warnings", options.no_warnings, "Print no warnings")->group(output);
+    app.add_option("--diagnostics", diagnostics, "Mistakes in the script as text or json")->take_last()->type_name("FORMAT")->group(output);
+    app.add_option("--probe-filter", options.probe_filter, "Attach only probes whose name holds a match of this expression")
+        ->take_last()->type_name("REGEX")->group(tracing);
+    app.add_option("--debuginfo", debug_folders, "Folders of debug files, in front of /usr/lib/debug")->take_last()->type_name("DIR[:DIR]")->group(tracing);
+    app.add_option("--aot", options.aot_file, "Write the compiled script to this file, which trc runs without compiling")
+        ->take_last()->type_name("FILE")->group(tracing);
 
     const std::string debugging = "Debugging trc";
-    app.add_option("-d", dumps, "Print stages, comma-separated: ast, typed, codegen, codegen-opt, asm")
+    app.add_flag("--fmt", format, "Print the script in canonical layout; with -o write it there")->group(debugging);
+    app.add_option("-d", dumps, "Print stages, comma-separated: tokens, ast, typed, codegen, codegen-opt, asm, image")
         ->take_last()->type_name("STAGES")->group(debugging);
     app.add_option("--emit-elf", options.emit_elf, "Write the BPF object to this file and stop")->take_last()->type_name("FILE")->group(debugging);
     app.add_option("--emit-llvm", options.emit_llvm, "Write FILE.original.ll and FILE.optimized.ll and stop")->take_last()->type_name("FILE")->group(debugging);
-    app.add_option("--no-feature", features, "Do without these kernel features: uprobe_multi")->take_last()->type_name("LIST")->group(debugging);
+    app.add_option("--mode", mode, "Stop early: codegen compiles only, compiler-bench times the stages")->take_last()->type_name("MODE")->group(debugging);
+    app.add_flag("--info", info, "Tell what this kernel, this user and this trc can do; with -f json as JSON")->group(debugging);
+    app.add_option("--no-feature", features, "Do without these kernel features: uprobe_multi, kprobe_multi, kprobe_session")->take_last()->type_name("LIST")->group(debugging);
+
+    app.add_flag("--tables", tables, "Print what the language and trc have, as JSON, for editors and manuals")->group(debugging);
 
     app.add_flag("-h,--help", help, "Print this text");
     app.add_flag("-V,--version", version, "Print the version");
-    app.add_flag("-b,--btf", ignored, "Accepted, no effect")->group("");
+    app.add_flag("-b,--btf", ignored, "Accepted, no effect")->group("Accepted");
+    app.add_flag("--verify-llvm-ir", ignored, "Accepted: the code is always verified")->group("Accepted");
+    app.add_flag("--usdt-file-activation", ignored, "Accepted: the kernel counts USDT semaphores for every process")->group("Accepted");
+    app.add_option("--dwarf-pid", words_ignored, "Accepted: stacks of any process are whole")->type_name("PID")->group("Accepted");
     for (const Missing& m : kMissing) {
       CLI::callback_t seen = [this, name = std::string(m.name)](const CLI::results_t&) {
         missing.push_back(name);
         return true;
       };
-      CLI::Option* option = app.add_option(m.name, seen)->group("");
+      CLI::Option* option = app.add_option(m.name, seen)->group(kMissingGroup);
       if (!m.takes_value) option->expected(0);
     }
     app.add_option("arguments", words)->group("");
@@ -103,11 +118,12 @@ std::vector<std::string> split_commas(const std::string& text) {
 }
 
 template <std::size_t N>
-Result<std::vector<std::string>> choose(const std::string& list, const char* const (&known)[N], const char* option) {
+Result<std::vector<std::string>> choose(const std::string& list, const std::vector<std::string>& others, const char* const (&known)[N], const char* option) {
   std::vector<std::string> chosen = split_commas(list);
   if (chosen == std::vector<std::string>{"all"}) return std::vector<std::string>(std::begin(known), std::end(known));
   for (const std::string& word : chosen) {
     if (std::find(std::begin(known), std::end(known), word) != std::end(known)) continue;
+    if (std::find(others.begin(), others.end(), word) != others.end()) continue;
     return Error(fmt::format("invalid option for {}: {}", option, word)).hint(fmt::format("choose from: {}", fmt::join(known, ", ")));
   }
   return chosen;
@@ -141,11 +157,39 @@ void take_named(Options& o, std::vector<std::string>& words) {
   });
 }
 
+Error unknown_format(const std::string& name) {
+  std::string names;
+  for (const output::Format& f : output::formats()) names += fmt::format("{}'{}'", names.empty() ? "" : ", ", f.name);
+  return Error(fmt::format("Invalid output format \"{}\"", name)).hint("Valid formats: " + names);
+}
+
+Result<Options::Stop> parse_mode(const std::string& word) {
+  if (word.empty()) return Options::Stop::Never;
+  if (word == "codegen") return Options::Stop::AfterCodegen;
+  if (word == "compiler-bench") return Options::Stop::AfterBench;
+  return Error(fmt::format("USAGE: --mode can only be 'codegen' or 'compiler-bench', not '{}'", word));
+}
+
+Result<> check_filter(const std::string& expression, bool compat) {
+  if (expression.empty()) return {};
+  try {
+    (void)std::regex(expression);
+  } catch (const std::regex_error& e) {
+    return Error(fmt::format("Invalid --probe-filter regex '{}': {}", expression, e.what())).status(compat ? 255 : 1);
+  }
+  return {};
+}
+
 /// The words that are neither options nor their values: script, pattern, parameters.
 Result<> distribute(Options& o, std::vector<std::string> words) {
   take_named(o, words);
+  if (o.mode == Options::Mode::Run && !o.program_text && !words.empty() && words[0] == "explain" && words.size() <= 2) {
+    o.mode = Options::Mode::Explain;
+    if (words.size() == 2) o.explained = words[1];
+    return {};
+  }
   if (o.mode == Options::Mode::List) {
-    if (o.program_text) return Error("-l does not take a program text yet").hint("give a pattern: trc -l 'tracepoint:sched:*'");
+    if (o.program_text) return {};
     if (words.size() > 1) return Error("-l takes one pattern").hint("quote it: trc -l 'uprobe:/bin/bash:*'");
     o.list_pattern = words.empty() ? "*" : words[0];
     return {};
@@ -161,13 +205,34 @@ Result<> distribute(Options& o, std::vector<std::string> words) {
 
 }  // namespace
 
+std::vector<OptionRow> option_table() {
+  Parser p;
+  std::vector<OptionRow> rows;
+  for (const CLI::Option* option : p.app.get_options()) {
+    OptionRow row;
+    for (const std::string& name : option->get_snames()) row.names.push_back("-" + name);
+    for (const std::string& name : option->get_lnames()) row.names.push_back("--" + name);
+    if (row.names.empty()) continue;   // the words that are no options
+    if (option->get_items_expected_max() > 0) row.value = option->get_type_name();
+    row.doc = option->get_description();
+    row.group = option->get_group();
+    row.missing = row.group == kMissingGroup;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
 std::string help_text() {
   Parser p;
   std::string text =
       "Usage: trc [options] FILE [parameters]\n"
       "       trc [options] -e 'PROGRAM' [parameters]\n"
-      "       trc -l 'PATTERN'\n";
+      "       trc -l 'PATTERN'\n"
+      "       trc explain [CODE]\n";
   auto formatter = std::dynamic_pointer_cast<CLI::Formatter>(p.app.get_formatter());
+  for (CLI::Option* option : p.app.get_options()) {
+    if (option->get_group() == kMissingGroup || option->get_group() == "Accepted") option->group("");
+  }
   text += formatter->make_groups(&p.app, CLI::AppFormatMode::Normal);
   text +=
       "Examples:\n"
@@ -188,9 +253,13 @@ Result<Options> parse_options(int argc, char** argv) {
   Options& o = p.options;
   if (p.help) o.mode = Options::Mode::Help;
   if (p.version) o.mode = Options::Mode::Version;
-  if (p.help || p.version) return std::move(o);
+  if (p.tables) o.mode = Options::Mode::Tables;
+  if (p.info) o.mode = Options::Mode::Info;
+  if (!output::find_format(o.format)) return unknown_format(o.format);
+  if (p.help || p.version || p.tables || p.info) return std::move(o);
   if (!p.missing.empty()) return Error(fmt::format("the option {} is not supported yet", p.missing.front()));
   if (p.list) o.mode = Options::Mode::List;
+  if (p.format) o.mode = Options::Mode::Format;
   if (p.app.count("-e")) o.program_text = p.program;
   if (p.app.count("-c")) o.command = p.command;
   if (p.app.count("-p")) {
@@ -205,15 +274,22 @@ Result<Options> parse_options(int argc, char** argv) {
   if (o.all_warnings && o.no_warnings) return Error("USAGE: -k, --warnings conflicts with --no-warnings");
   TRC_TRY(buffering, parse_buffering(p.buffering));
   o.buffering = buffering;
-  TRC_TRY(dumps, choose(p.dumps, kDumpStages, "-d"));
+  TRC_TRY(dumps, choose(p.dumps, {"types", "parse", "dis"}, kDumpStages, "-d"));
   o.dumps = dumps;
-  TRC_TRY(features, choose(p.features, kFeatures, "--no-feature"));
+  TRC_TRY(features, choose(p.features, {}, kFeatures, "--no-feature"));
   o.no_features = features;
-  if (!output::find_format(o.format)) {
-    std::string names;
-    for (const output::Format& f : output::formats()) names += fmt::format("{}'{}'", names.empty() ? "" : ", ", f.name);
-    return Error(fmt::format("Invalid output format \"{}\"", o.format)).hint("Valid formats: " + names);
+  for (const auto& [other, name] : kStageAliases) {
+    if (std::find(o.dumps.begin(), o.dumps.end(), other) != o.dumps.end()) o.dumps.emplace_back(name);
   }
+  TRC_TRY(stop, parse_mode(p.mode));
+  o.stop = stop;
+  if (p.diagnostics != "text" && p.diagnostics != "json")
+    return Error(fmt::format("USAGE: --diagnostics can only be 'text' or 'json', not '{}'", p.diagnostics));
+  o.json_diagnostics = p.diagnostics == "json";
+  o.debug_folders = split(p.debug_folders, ':');
+  std::erase(o.debug_folders, "");
+  TRC_CHECK(check_filter(o.probe_filter, o.compat));
+  if (!o.aot_file.empty() && (o.pid || o.command)) return Error("USAGE: --aot takes neither -c nor -p.").hint("what it writes traces every process");
   TRC_CHECK(distribute(o, p.words));
   return std::move(o);
 }

@@ -13,10 +13,11 @@
 namespace trc::cli {
 
 struct Options {
-  enum class Mode : std::uint8_t { Run, List, Help, Version };
+  enum class Mode : std::uint8_t { Run, List, Help, Version, Tables, Format, Info, Explain };
   Mode mode = Mode::Run;
   std::optional<std::string> program_text;   ///< -e
   std::string file;                          ///< script, "-" for standard input
+  std::string explained;                     ///< the code after `explain`; empty: all
   std::string list_pattern;                  ///< -l
   std::vector<std::string> positionals;      ///< $1 …
   std::map<std::string, std::string> named;  ///< --name=value behind "--"
@@ -30,6 +31,12 @@ struct Options {
   bool dry_run = false, unsafe = false, exit_with_child = false, stop_on_map = false, compat = false, test = false, bench = false;
   std::vector<std::string> include_folders;  ///< -I
   std::vector<std::string> include_files;    ///< --include
+  enum class Stop : std::uint8_t { Never, AfterCodegen, AfterBench };
+  Stop stop = Stop::Never;                   ///< --mode
+  std::string aot_file;                      ///< --aot
+  std::string probe_filter;                  ///< --probe-filter, a valid regular expression; empty: none
+  bool json_diagnostics = false;             ///< --diagnostics=json
+  std::vector<std::string> debug_folders;    ///< --debuginfo
   std::vector<std::string> dumps;            ///< -d
   std::string emit_elf, emit_llvm;           ///< --emit-elf, --emit-llvm
   std::vector<std::string> no_features;      ///< --no-feature
@@ -37,6 +44,14 @@ struct Options {
 
 /// Options from the command line. The error is one sentence, its hint names the way out.
 Result<Options> parse_options(int argc, char** argv);
+
+/// One row of --help; `missing`: known, and refused by name because it is not built yet.
+struct OptionRow {
+  std::vector<std::string> names;   ///< with their dashes
+  std::string value, doc, group;
+  bool missing = false;
+};
+std::vector<OptionRow> option_table();
 
 /// The text of --help.
 std::string help_text();

@@ -1,9 +1,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -12,10 +14,10 @@
 #include "ast/passes/analyse.h"
 #include "ast/print.h"
 #include "base/owned.h"
-#include "base/read_file.h"
 #include "builtins/catalogue.h"
 #include "cli/color.h"
 #include "cli/commands.h"
+#include "cli/script.h"
 #include "codegen/codegen.h"
 #include "kernel/facts.h"
 #include "output/sink.h"
@@ -23,34 +25,19 @@
 #include "runtime/session.h"
 #include "runtime/status.h"
 #include "source/diagnostics.h"
+#include "symbols/debug_file.h"
 
 namespace trc::cli {
 namespace {
 
 bool wants_dump(const Options& o, const char* stage) { return std::find(o.dumps.begin(), o.dumps.end(), stage) != o.dumps.end(); }
 
-Result<SourceFile> read_program(const Options& o) {
-  if (o.program_text) return SourceFile("stdin", *o.program_text);
-  if (o.file == "-") {
-    TRC_TRY(text, read_file("/dev/stdin"));
-    return SourceFile("stdin", std::move(text));
-  }
-  Result<std::string> text = read_file(o.file);
-  if (!text) {
-    return Error(fmt::format("failed to open file '{}': {}", o.file, std::strerror(text.error().code())))
-        .hint("a program on the command line goes after -e");
-  }
-  if (text->rfind("\x7f" "ELF", 0) == 0)
-    return Error(fmt::format("'{}' is a program (ELF), not a script", o.file))
-        .hint(fmt::format("to trace it: trc -e 'uprobe:{}:main {{ … }}' -c {}", o.file, o.file));
-  return SourceFile(o.file, std::move(*text));
-}
-
 /// Prints what the compiler has to say about the script.
 void print_diagnostics(const Diagnostics& diags, const std::vector<const SourceFile*>& files, const Options& o) {
   if (diags.ok() && o.no_warnings) return;
   std::fflush(stdout);
-  std::fputs(render_text(diags, files, use_color()).c_str(), stderr);
+  const std::string text = o.json_diagnostics ? render_json(diags, files) : render_text(diags, files, use_color());
+  std::fputs(text.c_str(), stderr);
 }
 
 /// -p: the process must exist before anything is compiled for it.
@@ -72,6 +59,7 @@ Result<bool> emit(const Options& o, const codegen::CodegenResult& code) {
   if (wants_dump(o, "codegen")) std::fputs(code.ir.c_str(), stdout);
   if (wants_dump(o, "codegen-opt")) std::fputs(code.optimized_ir.c_str(), stdout);
   if (wants_dump(o, "asm")) std::fputs(code.assembly.c_str(), stdout);
+  if (wants_dump(o, "image")) std::fputs(image::dump(code.image).c_str(), stdout);
   if (!o.emit_llvm.empty()) {
     TRC_CHECK(write_file(o.emit_llvm + ".original.ll", code.ir));
     TRC_CHECK(write_file(o.emit_llvm + ".optimized.ll", code.optimized_ir));
@@ -112,6 +100,7 @@ Result<int> run_image(const Options& o, const image::ProgramImage& image, runtim
   run.stop_on_map = o.stop_on_map;
   if (o.test) run.mode = runtime::RunOptions::Mode::Test;
   if (o.bench) run.mode = runtime::RunOptions::Mode::Bench;
+  run.probe_filter = o.probe_filter;
   run.notify_attached = notify_text();
   run.no_features = o.no_features;
   Result<int> status = runtime::run(image, run, kernel::system_facts(), signals, std::move(child), *sink);
@@ -120,16 +109,57 @@ Result<int> run_image(const Options& o, const image::ProgramImage& image, runtim
   return status;
 }
 
+/// --aot: the image behind a line that lets the kernel start it with trc.
+Result<> write_executable(const std::string& path, const image::ProgramImage& image) {
+  TRC_CHECK(write_file(path, std::string(kImageShebang) + image::save(image)));
+  if (::chmod(path.c_str(), 0755) != 0) return Error::from_errno("make " + path + " executable");
+  return {};
+}
+
+/// A file that --aot has written. It was compiled for every process and with its parameters.
+Result<int> run_saved(const Options& o, std::string_view bytes) {
+  if (o.command || o.pid) return Error(fmt::format("'{}' is compiled: -c and -p cannot be used with it", o.file)).hint("run the script itself");
+  if (!o.positionals.empty()) return Error(fmt::format("'{}' is compiled: it takes no parameters", o.file)).hint("its parameters were given when it was compiled");
+  TRC_TRY(image, image::load(bytes));
+  TRC_CHECK(kernel::check_privileges());
+  runtime::EndSignals signals;
+  return run_image(o, image, signals, nullptr);
+}
+
+/// --mode compiler-bench: how long each stage took.
+class StageTimes {
+ public:
+  void stage(const char* name) {
+    const auto now = std::chrono::steady_clock::now();
+    times_.emplace_back(name, std::chrono::duration<double, std::milli>(now - last_).count());
+    last_ = now;
+  }
+  std::string text() const {
+    std::string out;
+    for (const auto& [name, milliseconds] : times_) out += fmt::format("{:<12}{:>10.3f} ms\n", name, milliseconds);
+    return out;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  std::vector<std::pair<const char*, double>> times_;
+};
+
 }  // namespace
 
 Result<int> run_script(const Options& o) {
+  symbols::set_debug_folders(o.debug_folders);
   TRC_TRY(file, read_program(o));
+  if (const std::string_view image = saved_image(file.text()); !image.empty()) return run_saved(o, image);
 
+  StageTimes times;
   Diagnostics diags;
+  if (wants_dump(o, "tokens")) std::fputs(parser::dump_tokens(file, {.positionals = o.positionals}).c_str(), stdout);
   const std::string path = o.program_text || o.file == "-" ? "" : o.file;
   const parser::LoadedScript script = parser::load(std::move(file), {o.positionals, path}, diags);
   const ast::Program& program = script.program;
   const std::vector<const SourceFile*> files = script.files();
+  times.stage("parse");
   if (wants_dump(o, "ast")) std::fputs(ast::dump(program).c_str(), stdout);
   if (!diags.ok()) {
     print_diagnostics(diags, files, o);
@@ -141,7 +171,7 @@ Result<int> run_script(const Options& o) {
     return 0;
   }
 
-  TRC_CHECK(kernel::check_privileges());
+  if (o.stop == Options::Stop::Never) TRC_CHECK(kernel::check_privileges());
   ast::AnalyseOptions analyse;
   analyse.named_parameters = o.named;
   analyse.positionals = o.positionals;
@@ -163,6 +193,7 @@ Result<int> run_script(const Options& o) {
   }
 
   std::optional<ast::Analysis> analysis = ast::analyse(program, files, builtins::catalogue(), kernel::system_facts(), analyse, diags);
+  times.stage("analyse");
   print_diagnostics(diags, files, o);
   if (!analysis) return 1;
   if (wants_dump(o, "typed")) std::fputs(typed::dump(analysis->program).c_str(), stdout);
@@ -171,11 +202,13 @@ Result<int> run_script(const Options& o) {
   codegen.keep_ir = wants_dump(o, "codegen") || wants_dump(o, "codegen-opt") || !o.emit_llvm.empty();
   codegen.keep_assembly = wants_dump(o, "asm");
   TRC_TRY(code, codegen::generate(analysis->program, codegen));
-  TRC_TRY(done, emit(o, code));
-  if (done) return 0;
-
+  times.stage("generate");
   code.image.settings = std::move(analysis->settings);
   for (const SourceFile* source : files) code.image.sources.push_back({source->name(), std::string(source->text())});
+  TRC_TRY(done, emit(o, code));
+  if (!o.aot_file.empty()) TRC_CHECK(write_executable(o.aot_file, code.image));
+  if (o.stop == Options::Stop::AfterBench) std::fputs(times.text().c_str(), stdout);
+  if (done || !o.aot_file.empty() || o.stop != Options::Stop::Never) return 0;
   return run_image(o, code.image, signals, std::move(child));
 }
 

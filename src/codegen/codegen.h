@@ -36,6 +36,9 @@ struct CodegenResult {
   std::string ir, optimized_ir, assembly;
 };
 
+/// The LLVM that is linked, e.g. "19.1.7".
+const char* llvm_version();
+
 Result<CodegenResult> generate(const typed::TypedProgram& program, const CodegenOptions& options);
 
 }  // namespace trc::codegen

@@ -128,6 +128,8 @@ void describe_programs(const typed::TypedProgram& program, image::ProgramImage& 
 
 }  // namespace
 
+const char* llvm_version() { return LLVM_VERSION_STRING; }
+
 Result<CodegenResult> generate(const typed::TypedProgram& program, const CodegenOptions& options) {
   CodegenResult result;
   llvm::LLVMContext context;

@@ -44,9 +44,11 @@ Result<> check_header(const Header& header, std::string_view bytes) {
 
 }  // namespace
 
+bool is_image(std::string_view bytes) { return bytes.size() >= sizeof kMagic && std::memcmp(bytes.data(), kMagic, sizeof kMagic) == 0; }
+
 Result<ProgramImage> load(std::string_view bytes) {
   Header header = {};
-  if (bytes.size() < sizeof kMagic || std::memcmp(bytes.data(), kMagic, sizeof kMagic) != 0) return Error("this is not a trc image");
+  if (!is_image(bytes)) return Error("this is not a trc image");
   if (bytes.size() < sizeof header) return damaged("it ends in its header");
   std::memcpy(&header, bytes.data(), sizeof header);
   TRC_CHECK(check_header(header, bytes));

@@ -145,6 +145,12 @@ struct KernelSymbolEntry {
 
 inline constexpr std::uint32_t kNoOffset = 0xffffffff;
 
+struct ProgramImage;
+/// Do the bytes begin as save() writes them?
+bool is_image(std::string_view bytes);
+/// Everything but the object's bytes as text, for -d image.
+std::string dump(const ProgramImage& image);
+
 struct ProgramImage {
   std::string object;               ///< ELF bytes of the BPF object
   std::vector<MapEntry> maps;

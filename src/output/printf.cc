@@ -116,9 +116,10 @@ void append_pointer(std::string& out, const Spec& spec, std::uint64_t bits) {
   append_number(out, spec, bits == 0 ? "" : "0x", Digits(bits, 16, -1).view());
 }
 
-void append_string(std::string& out, const Spec& spec, const Value& value, std::string_view trailer) {
+void append_string(std::string& out, const Spec& spec, const Value& value, const PrintfStyle& style) {
   const std::size_t start = out.size();
-  append_text(out, value, trailer);
+  if (style.harmless) append_harmless(out, to_text(value, style.trailer));
+  else append_text(out, value, style.trailer);
   if (spec.precision >= 0 && out.size() - start > static_cast<std::size_t>(spec.precision)) {
     out.resize(start + static_cast<std::size_t>(spec.precision));
   }
@@ -144,7 +145,7 @@ void append_hex_bytes(std::string& out, std::string_view bytes, std::string_view
   }
 }
 
-void append_conversion(std::string& out, const Spec& spec, const Value& value, std::string_view trailer) {
+void append_conversion(std::string& out, const Spec& spec, const Value& value, const PrintfStyle& style) {
   const std::size_t start = out.size();
   switch (spec.piece.conversion) {
     case Conversion::Signed: return append_signed(out, spec, integer_bits(value));
@@ -157,8 +158,8 @@ void append_conversion(std::string& out, const Spec& spec, const Value& value, s
       const char c = static_cast<char>(integer_bits(value));
       return pad(out, spec, {&c, 1});
     }
-    case Conversion::String: return append_string(out, spec, value, trailer);
-    case Conversion::BufferEscaped: append_text(out, value, trailer); return pad_from(out, spec, start);
+    case Conversion::String: return append_string(out, spec, value, style);
+    case Conversion::BufferEscaped: append_text(out, value, style.trailer); return pad_from(out, spec, start);
     case Conversion::BufferEscapedAll: append_hex_bytes(out, raw_bytes(value), "\\x", ""); return pad_from(out, spec, start);
     case Conversion::BufferHex: append_hex_bytes(out, raw_bytes(value), "", " "); return pad_from(out, spec, start);
     case Conversion::BufferRaw: return pad(out, spec, raw_bytes(value));
@@ -207,7 +208,7 @@ void append_printf(std::string& out, const lang::FormatString& format, const std
     out += piece.literal;
     if (!piece.has_conversion) continue;
     const Spec spec = resolve(piece, rest, style.compat);
-    append_conversion(out, spec, rest.next(), style.trailer);
+    append_conversion(out, spec, rest.next(), style);
   }
 }
 

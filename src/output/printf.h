@@ -15,6 +15,8 @@ struct PrintfStyle {
   std::string_view trailer = kDefaultTrailer;
   /// As the reference does it: precision is ignored, zeros come in front of the sign (%05d of -3 is 000-3).
   bool compat = false;
+  /// For a terminal: see append_harmless().
+  bool harmless = false;
 };
 
 /// Appends the formatted text. An argument that is not there formats as an empty text (the checker has matched them; an image may lie).

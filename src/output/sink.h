@@ -57,6 +57,8 @@ class Sink {
   virtual void benchmarks(const std::vector<BenchmarkResult>& results) = 0;
   virtual void end_of_run() = 0;                                ///< before the maps at exit: the two newlines in text mode
   virtual void flush() = 0;                                     ///< the ring is drained, or the run ends
+  /// Text goes to a terminal: strings of traced processes must not reach it raw (append_harmless). What the script itself writes may.
+  virtual bool is_terminal() const { return false; }
   virtual bool failed() const { return false; }                 ///< a write has failed: nothing that is printed arrives any more
   virtual Result<> finish() = 0;                                ///< a write that failed (disk full, closed pipe) shows here at the latest
 };

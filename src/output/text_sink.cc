@@ -58,7 +58,7 @@ class TextSink final : public Sink {
   void time(std::string_view formatted) override { text(formatted); }
 
   void join(std::string_view joined) override {
-    writer_.buffer() += joined;
+    append_printable(joined);
     writer_.buffer() += '\n';
     writer_.commit();
   }
@@ -125,6 +125,7 @@ class TextSink final : public Sink {
   }
 
   void flush() override { writer_.flush(); }
+  bool is_terminal() const override { return writer_.is_terminal(); }
   bool failed() const override { return writer_.failed(); }
   Result<> finish() override { return writer_.finish(); }
 
@@ -183,11 +184,7 @@ class TextSink final : public Sink {
       writer_.buffer() += text;
       return;
     }
-    for (const char c : text) {
-      const bool control = (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
-      if (control) fmt::format_to(std::back_inserter(writer_.buffer()), "\\x{:02x}", static_cast<unsigned char>(c));
-      else writer_.buffer() += c;
-    }
+    append_harmless(writer_.buffer(), text);
   }
 
   Writer writer_;

@@ -1,8 +1,10 @@
 #include "output/value.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
+#include "base/strings.h"
 #include "output/histogram.h"
 #include "output/time_series.h"
 
@@ -107,6 +109,27 @@ std::string to_text(const Value& value, std::string_view trailer) {
   std::string out;
   append_text(out, value, trailer);
   return out;
+}
+
+void append_harmless(std::string& out, std::string_view text) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  while (!text.empty()) {
+    const std::size_t length = utf8_sequence_length(text);
+    const auto first = static_cast<unsigned char>(text.front());
+    const bool control = (first < 0x20 && first != '\n' && first != '\t') || first == 0x7f;
+    const bool c1 = length == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
+    const std::size_t taken = std::max<std::size_t>(length, 1);
+    if (length == 0 || control || c1) {
+      for (const char c : text.substr(0, taken)) {
+        out += "\\x";
+        out += kHex[(c >> 4) & 15];
+        out += kHex[c & 15];
+      }
+    } else {
+      out += text.substr(0, taken);
+    }
+    text.remove_prefix(taken);
+  }
 }
 
 std::string key_to_text(const Value& value, std::string_view trailer) {

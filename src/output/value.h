@@ -55,6 +55,9 @@ inline constexpr std::string_view kDefaultTrailer = "..";
 /// Appends the value as text (output.md §2): what print, printf's %s and map dumps show. Histograms and time series come as their rows.
 void append_text(std::string& out, const Value& value, std::string_view trailer = kDefaultTrailer);
 std::string to_text(const Value& value, std::string_view trailer = kDefaultTrailer);
+/// Appends text of a traced process so that it cannot drive a terminal: control characters (but newline and tab), also those of C1, and bytes that are
+/// not UTF-8 as \xNN.
+void append_harmless(std::string& out, std::string_view text);
 /// As a map key: parentheses at both ends of the text removed.
 std::string key_to_text(const Value& value, std::string_view trailer = kDefaultTrailer);
 

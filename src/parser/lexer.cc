@@ -42,6 +42,13 @@ bool is_one_of(Grammar::symbol_kind_type kind, std::initializer_list<Grammar::sy
 
 }  // namespace
 
+std::vector<std::string_view> keywords() {
+  std::vector<std::string_view> words{"config", "fn", "macro"};   // only at the top level, see item_keyword()
+  for (const Keyword& keyword : kKeywords) words.push_back(keyword.word);
+  std::sort(words.begin(), words.end());
+  return words;
+}
+
 Lexer::Lexer(const SourceFile& file, const ParseOptions& options, Diagnostics& diags)
     : text_(file.text()), options_(options), diags_(diags), scanner_(open_scanner(this, file.text())) {
   span_.file = options.file_index;
@@ -68,6 +75,11 @@ Lexer::Symbol Lexer::scan() {
   Symbol symbol = scan_token(scanner_);
   last_kind_ = symbol.kind();
   return symbol;
+}
+
+void Lexer::comment() {
+  comments_.push_back(span_);
+  begin_token(0);
 }
 
 void Lexer::start_recovery() {

@@ -63,6 +63,8 @@ class Lexer {
   /// How long the token turned out to be; a rule's match may have been longer or shorter.
   std::size_t token_length() const { return span_.end - span_.begin; }
   std::string_view token_text() const { return text_.substr(span_.begin, token_length()); }
+  void comment();                      // a whole comment: noted, and passed over
+  const std::vector<Span>& comments() const { return comments_; }
   Symbol plain(Token token);           // a token without a value
   Symbol end_of_file();
   Symbol header_item();                // the start of an attach point, or of another top-level item
@@ -126,6 +128,7 @@ class Lexer {
   std::size_t reports_ = 0;
   std::size_t missing_reports_ = 0;
   Span suspicious_close_;
+  std::vector<Span> comments_;
 };
 
 }  // namespace trc::parser

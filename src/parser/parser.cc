@@ -1,5 +1,9 @@
 #include "parser/parser.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "parser/builder.h"
 #include "parser/grammar.h"
 #include "parser/lexer.h"
@@ -18,7 +22,24 @@ ast::Program parse(const SourceFile& file, const ParseOptions& options, Diagnost
   Builder build(program, lexer);
   // The result says only whether there was an error that could not be passed over; it has been reported.
   Grammar(lexer, build).parse();
+  program.comments = lexer.comments();
   return program;
+}
+
+std::string dump_tokens(const SourceFile& file, const ParseOptions& options) {
+  std::string out;
+  Diagnostics diags;
+  Lexer lexer(file, options, diags);
+  while (true) {
+    const Lexer::Symbol symbol = lexer.next();
+    if (symbol.kind() == Grammar::symbol_kind::S_YYEOF) return out;
+    const Span span = lexer.last_span();
+    const LineColumn at = file.line_column(span.begin);
+    std::string text(file.text().substr(span.begin, span.end - span.begin));
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    out += fmt::format("{}:{} {} `{}`\n", at.line, at.column, Grammar::symbol_name(symbol.kind()), text);
+    if (!diags.ok()) return out;
+  }
 }
 
 }  // namespace trc::parser

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ast/nodes.h"
@@ -19,7 +20,13 @@ struct ParseOptions {
   std::shared_ptr<ast::Arena> arena;
 };
 
+/// Words that are neither names nor builtins.
+std::vector<std::string_view> keywords();
+
 /// Parses a whole script. Syntax errors go to `diags` (several per run); what could be parsed is returned all the same.
 ast::Program parse(const SourceFile& file, const ParseOptions& options, Diagnostics& diags);
+
+/// The tokens of a script, one a line with its position, for -d tokens. Ends at the first error that the lexer sees.
+std::string dump_tokens(const SourceFile& file, const ParseOptions& options);
 
 }  // namespace trc::parser

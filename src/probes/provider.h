@@ -112,6 +112,8 @@ class Provider {
   virtual bool wants_exec(const Target&, const std::string& /*exe*/, const std::vector<std::string>& /*names*/) const { return false; }
   /// Like parse, for -l: fields that are left out mean "*".
   virtual Result<Target> parse_pattern(const std::vector<std::string>& fields) const { return parse(fields); }
+  /// For -lv: what a listed probe offers, a line each, as its declaration is written. Nothing where that is not known.
+  virtual std::vector<std::string> describe(const Target& target, const kernel::Facts& facts, const Scope& scope) const;
   /// Names for -l, full attach points.
   virtual Result<std::vector<std::string>> list(const Target& target, const kernel::Facts& facts, const Scope& scope) const = 0;
 };
@@ -120,6 +122,9 @@ class Provider {
 std::span<const Provider* const> registry();
 /// By exact name or alias (case-insensitive but for "u" and "U"); null if there is none.
 const Provider* find_provider(std::string_view name);
+
+/// Probe types that are refused by name because they are not built yet.
+std::vector<std::string_view> unbuilt_providers();
 
 /// Splits raw attach-point text at ':' outside quotes, unquotes, finds the provider, lets it parse. Errors: unknown provider (with the
 /// nearest), wrong form.

@@ -82,12 +82,29 @@ Result<Split> split_attach_point(std::string_view text) {
 
 }  // namespace
 
+std::vector<std::string> Provider::describe(const Target& target, const kernel::Facts& facts, const Scope& scope) const {
+  std::vector<std::string> lines;
+  const auto groups = contexts(target, facts, scope, true);
+  if (!groups) return lines;
+  for (const ContextGroup& group : *groups) {
+    for (const lang::ContextValue& value : group.context.named) lines.push_back(lang::type_name(value.type) + " " + value.name);
+    if (group.context.return_value) lines.push_back(lang::type_name(group.context.return_value->type) + " retval");
+  }
+  return lines;
+}
+
 std::span<const Provider* const> registry() {
   static const std::array providers = {
       &begin_provider(), &end_provider(), &self_provider(), &test_provider(), &bench_provider(), &uprobe_provider(), &uretprobe_provider(), &usdt_provider(),
       &tracepoint_provider(), &raw_tracepoint_provider(), &profile_provider(), &interval_provider(), &software_provider(),
   };
   return providers;
+}
+
+std::vector<std::string_view> unbuilt_providers() {
+  std::vector<std::string_view> names;
+  for (const UnbuiltProvider& row : kUnbuilt) names.push_back(row.name);
+  return names;
 }
 
 const Provider* find_provider(std::string_view name) {

@@ -80,6 +80,17 @@ class Tracepoint final : public Provider {
     return expansion;
   }
 
+  std::vector<std::string> describe(const Target& target, const kernel::Facts& facts, const Scope&) const override {
+    std::vector<std::string> lines;
+    const auto format = facts.tracepoint(target.fields[0], target.fields[1]);
+    if (!format) return lines;
+    for (const kernel::TracepointField& field : format->fields) {
+      const std::size_t bracket = std::min(field.type.find('['), field.type.size());   // "char[16]" is written behind the name
+      lines.push_back(field.type.substr(0, bracket) + " " + field.name + field.type.substr(bracket));
+    }
+    return lines;
+  }
+
   Result<std::vector<std::string>> list(const Target& target, const kernel::Facts& facts, const Scope&) const override {
     TRC_TRY(all, facts.tracepoints());
     std::vector<std::string> names;

@@ -113,7 +113,7 @@ void Actions::check(const Result<>& result) {
 const std::string& Actions::formatted(Record record, const Schema& schema, std::uint32_t event) {
   buffer_.clear();
   output::append_printf(buffer_, formats_[event], decode_fields(record, schema, decode_),
-                        {.trailer = image_.settings.str_trunc_trailer, .compat = image_.settings.compat});
+                        {.trailer = image_.settings.str_trunc_trailer, .compat = image_.settings.compat, .harmless = sink_.is_terminal()});
   return buffer_;
 }
 

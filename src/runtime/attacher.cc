@@ -79,6 +79,7 @@ Result<> Attacher::attach_all(const std::function<bool()>& stop) {
       TRC_CHECK(missing(std::move(done).error()));
     }
   }
+  if (wanted_ && count_ == 0 && !waits_for_exec()) return Error("No probes to attach").hint("--probe-filter leaves none");
   return {};
 }
 
@@ -104,7 +105,20 @@ Result<> Attacher::attach_point(Point& point, const probes::Scope& scope) {
     messages_.detail(fmt::format("{}: {} functions cannot be probed and were passed over", point.target.text, with_thousands(expansion->skipped)));
   }
   const bool alone = expansion->specs.size() == 1;
+  drop_unwanted(expansion->specs);
   return attach_specs(point, std::move(expansion->specs), alone);
+}
+
+/// What --probe-filter leaves.
+void Attacher::drop_unwanted(std::vector<AttachSpec>& specs) const {
+  if (!wanted_) return;
+  std::erase_if(specs, [&](AttachSpec& spec) {
+    if (std::holds_alternative<RunOnce>(spec.how)) return false;
+    auto* user = std::get_if<UserProbes>(&spec.how);
+    if (user == nullptr) return !wanted_(spec.name);
+    std::erase_if(user->sites, [&](const probes::UserSite& site) { return !wanted_(site.name); });
+    return user->sites.empty();
+  });
 }
 
 Result<> Attacher::attach_specs(Point& point, std::vector<AttachSpec> specs, bool alone) {

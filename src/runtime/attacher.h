@@ -36,6 +36,9 @@ class Attacher {
 
   /// From now on attach points of the command go to all processes (see probes::Scope::tree_known).
   void tree_is_known() { scope_.tree_known = true; }
+  /// Only places whose name `wanted` accepts are attached from now on; begin and end are not asked about.
+  void set_filter(std::function<bool(const std::string&)> wanted) { wanted_ = std::move(wanted); }
+
   /// Attaches everything that can be now. `stop` is asked between attach points; true ends the work early, without an error.
   Result<> attach_all(const std::function<bool()>& stop);
   /// A process of the command has executed `exe`: attaches what waits for it there. Errors are told, not returned: the run goes on.
@@ -70,6 +73,7 @@ class Attacher {
   Result<> attach_point(Point& point, const probes::Scope& scope);
   Result<> attach_specs(Point& point, std::vector<probes::AttachSpec> specs, bool alone);
   Result<> attach_spec(Point& point, probes::AttachSpec spec, bool alone);
+  void drop_unwanted(std::vector<probes::AttachSpec>& specs) const;
   Result<> missing(Error error);
   std::uint64_t number_sites(const Point& point, const probes::AttachSpec& spec, bool alone);
   bool drop_known_sites(const Point& point, probes::UserProbes& probes);
@@ -82,6 +86,7 @@ class Attacher {
   ProbeNames& names_;
   Messages& messages_;
   std::vector<Point> points_;
+  std::function<bool(const std::string&)> wanted_;   ///< empty: all
   std::vector<std::unique_ptr<Attachment>> attachments_;
   /// Attach point, process, file, offset: a process that executes a file again, or is met twice, is attached once.
   std::set<std::tuple<std::uint32_t, std::int32_t, std::string, std::uint64_t>> known_sites_;

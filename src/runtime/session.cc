@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstring>
 #include <optional>
+#include <regex>
 
 #include "kernel/pid_namespace.h"
 #include "runtime/actions.h"
@@ -224,6 +225,9 @@ Result<> Session::load() {
   TRC_CHECK(open_target());
   TRC_CHECK(attacher_.prepare());
   TRC_CHECK(make_process_tree());
+  if (!options_.probe_filter.empty()) {
+    attacher_.set_filter([filter = std::regex(options_.probe_filter)](const std::string& name) { return std::regex_search(name, filter); });
+  }
   TRC_CHECK(start_unwind_tables());
   TRC_CHECK(prepare_interpreters());
   TRC_CHECK(start_following());

@@ -27,6 +27,7 @@ struct RunOptions {
   bool exit_with_child = false;
   bool stop_on_map = false;           ///< processes are held while the unwind table of a file that they have mapped is made
   std::vector<std::string> no_features;  ///< kernel features to do without: "uprobe_multi"
+  std::string probe_filter;           ///< regular expression; only attach points whose name holds a match are attached; empty: all
   std::string notify_attached;        ///< printed as a line once every probe is attached; empty: nothing
 };
 

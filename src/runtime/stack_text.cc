@@ -114,11 +114,43 @@ std::string_view why_truncated(std::uint16_t end) {
   return end < std::size(kTexts) ? kTexts[end] : "unknown reason";
 }
 
+namespace {
+
+/// The names of a frame's functions, innermost first, for a folded stack.
+std::vector<std::string> folded_names(std::uint64_t address, bool user, std::uint32_t pid, UserFrames& user_frames, const DecodeContext& context) {
+  if (interpreters::is_interpreted(address) && user) return {interpreted_text(address, pid, true, context)};
+  std::vector<Frame> frames;
+  if (user) frames = user_frames.next(address);
+  else frames.push_back(context.symbolizer != nullptr ? context.symbolizer->kernel(address) : Frame{.address = address});
+  std::vector<std::string> names;
+  for (const Frame& frame : frames) names.push_back(frame.symbol.empty() ? hexadecimal(frame.address, "0x") : frame.symbol);
+  return names;
+}
+
+/// One line, outermost first, functions only: what flame graphs are made of. ';' parts the frames, so in a name it becomes ':'.
+std::string folded_text(const Stack& stack, bool user, std::uint32_t pid, const DecodeContext& context) {
+  UserFrames user_frames(context.symbolizer, pid, stack.time_ns);
+  std::vector<std::string> names;
+  for (const std::uint64_t address : stack.frames) {
+    for (std::string& name : folded_names(address, user, pid, user_frames, context)) names.push_back(std::move(name));
+  }
+  if (const std::string_view why = why_truncated(stack.end); !why.empty()) names.push_back("[truncated: " + std::string(why) + "]");
+  std::string out;
+  for (auto name = names.rbegin(); name != names.rend(); ++name) {
+    std::replace(name->begin(), name->end(), ';', ':');
+    out += (out.empty() ? "" : ";") + *name;
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string stack_text(const lang::Type& type, const Stack& stack, std::uint32_t pid, const DecodeContext& context) {
   if (stack.frames.empty()) return {};
   const std::uint64_t time = stack.time_ns;
   const bool user = type.is(lang::TypeKind::UserStack);
   const std::string& mode = type.name.empty() ? context.settings.stack_mode : type.name;
+  if (mode == "folded") return folded_text(stack, user, pid, context);
   UserFrames user_frames(context.symbolizer, pid, time);
   std::string out = "\n";
   for (const std::uint64_t word : stack.frames) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/assert.h"
+
 namespace trc {
 
 namespace {
@@ -22,6 +24,28 @@ const char* slug_of(Diag code) { return kDiagRows[static_cast<std::size_t>(code)
 std::uint32_t Diagnostics::expanded_at(Span call) {
   expansions_.push_back(call);
   return static_cast<std::uint32_t>(expansions_.size());
+}
+
+const Explanation& explanation_of(Diag code) {
+  // By code rather than by place, so that the compiler says which one lacks its text.
+  switch (code) {
+#define TRC_EXPLAIN(code, text, fails, mended)              \
+  case Diag::code: {                                        \
+    static constexpr Explanation kRow{text, fails, mended}; \
+    return kRow;                                            \
+  }
+#include "source/explanations.def"
+#undef TRC_EXPLAIN
+  }
+  TRC_UNREACHABLE("diagnostic");
+}
+
+std::vector<Diag> all_diagnostics() {
+  return {
+#define TRC_DIAG(code, severity, slug) Diag::code,
+#include "source/diagnostics.def"
+#undef TRC_DIAG
+  };
 }
 
 Diagnostic& Diagnostics::report(Diag code, Span span, std::string message) {

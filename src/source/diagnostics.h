@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "source/source_file.h"
@@ -21,6 +22,16 @@ enum class Diag : unsigned short {
 Severity severity_of(Diag code);
 /// The stable short name of a code, e.g. "unknown-function"; also the folder of its test in tests/check.
 const char* slug_of(Diag code);
+
+/// Every code, in the order of diagnostics.def.
+std::vector<Diag> all_diagnostics();
+
+/// What `trc explain` says of a code.
+struct Explanation {
+  std::string_view text;
+  std::string_view fails, mended;   ///< scripts
+};
+const Explanation& explanation_of(Diag code);
 
 struct Note {
   Span span;
@@ -65,6 +76,9 @@ class Diagnostics {
 /// The text form: "FILE:L:C-E: ERROR: message", the source line, an underline of '~', "HINT: …".
 /// All errors first, then all warnings, each in source order. `color` adds ANSI colours.
 std::string render_text(const Diagnostics& diags, const std::vector<const SourceFile*>& files, bool color);
+
+/// One JSON object a diagnostic and line, in the same order: code, severity, message, file, positions, notes, hint.
+std::string render_json(const Diagnostics& diags, const std::vector<const SourceFile*>& files);
 
 /// "FILE:L:C-E" (or "FILE:L1-L2" when the span crosses lines), as diagnostics and run-time messages show it.
 std::string render_position(Span span, const SourceFile& file);

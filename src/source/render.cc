@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/json_writer.h"
 #include "source/diagnostics.h"
 
 namespace trc {
@@ -13,6 +14,7 @@ namespace {
 struct Kind { const char* name; const char* color; };
 constexpr Kind kError{"ERROR", "\033[31m"};
 constexpr Kind kWarning{"WARNING", "\033[33m"};
+constexpr Kind kNote{"NOTE", "\033[36m"};
 constexpr Kind kHint{"HINT", "\033[36m"};
 constexpr const char* kReset = "\033[0m";
 constexpr std::string_view kTab = "    ";
@@ -101,18 +103,56 @@ std::string render_position(Span span, const SourceFile& file) {
   return fmt::format("{}:{}:{}-{}", file.name(), from.line, from.column, to.column);
 }
 
-std::string render_text(const Diagnostics& diags, const std::vector<const SourceFile*>& files, bool color) {
+namespace {
+
+std::vector<const Diagnostic*> in_order(const Diagnostics& diags) {
   std::vector<const Diagnostic*> order;
   for (const Diagnostic& d : diags.all()) order.push_back(&d);
   std::stable_sort(order.begin(), order.end(), [](const Diagnostic* a, const Diagnostic* b) {
     const Severity sa = severity_of(a->code), sb = severity_of(b->code);
     return sa != sb ? sa == Severity::Error : before(a->span, b->span);
   });
+  return order;
+}
+
+void write_place(JsonWriter& json, Span span, const std::vector<const SourceFile*>& files) {
+  if (span.file >= files.size()) return;
+  const SourceFile& file = *files[span.file];
+  span = without_final_newline(span, file);
+  const LineColumn from = file.line_column(span.begin), to = file.line_column(span.end);
+  json.key("file").string(file.name()).key("line").number(from.line).key("column").number(from.column);
+  json.key("end_line").number(to.line).key("end_column").number(to.column);
+}
+
+}  // namespace
+
+std::string render_json(const Diagnostics& diags, const std::vector<const SourceFile*>& files) {
   std::string out;
-  for (const Diagnostic* d : order) {
+  for (const Diagnostic* d : in_order(diags)) {
+    JsonWriter json(out);
+    json.begin_object().key("code").string(slug_of(d->code)).key("severity").string(severity_of(d->code) == Severity::Error ? "error" : "warning");
+    json.key("message").string(d->message);
+    write_place(json, d->span, files);
+    json.key("notes").begin_array();
+    for (const Note& note : d->notes) {
+      json.begin_object().key("message").string(note.text);
+      write_place(json, note.span, files);
+      json.end_object();
+    }
+    json.end_array();
+    if (!d->hint.empty()) json.key("hint").string(d->hint);
+    json.end_object();
+    out += '\n';
+  }
+  return out;
+}
+
+std::string render_text(const Diagnostics& diags, const std::vector<const SourceFile*>& files, bool color) {
+  std::string out;
+  for (const Diagnostic* d : in_order(diags)) {
     const Kind& kind = severity_of(d->code) == Severity::Error ? kError : kWarning;
     append_one(out, kind, d->span, d->message, files, color);
-    for (const Note& note : d->notes) append_one(out, kind, note.span, note.text, files, color);
+    for (const Note& note : d->notes) append_one(out, kNote, note.span, note.text, files, color);
     if (!d->hint.empty()) out += fmt::format("{}: {}\n", kind_text(kHint, color), d->hint);
   }
   return out;

@@ -74,8 +74,12 @@ std::string read_build_id(const ElfReader& file) {
   return "";
 }
 
-std::string find_debug_file(const ElfReader& file, const FilePlace& place) {
-  const std::string build_id = read_build_id(file), debug_root = place.root + place.debug_folder;
+namespace {
+
+std::vector<std::string> given_folders;
+
+std::string find_below(const ElfReader& file, const FilePlace& place, const std::string& debug_root) {
+  const std::string build_id = read_build_id(file);
   const auto belongs = [&](const std::string& candidate, std::optional<std::uint32_t> checksum) {
     std::error_code ignored;
     if (::access(candidate.c_str(), R_OK) != 0 || fs::equivalent(candidate, place.root + place.path, ignored)) return false;
@@ -104,6 +108,17 @@ std::string find_debug_file(const ElfReader& file, const FilePlace& place) {
     if (belongs(candidate, link->checksum)) return candidate;
   }
   return "";
+}
+
+}  // namespace
+
+void set_debug_folders(std::vector<std::string> folders) { given_folders = std::move(folders); }
+
+std::string find_debug_file(const ElfReader& file, const FilePlace& place) {
+  for (const std::string& folder : given_folders) {
+    if (std::string found = find_below(file, place, folder); !found.empty()) return found;
+  }
+  return find_below(file, place, place.root + place.debug_folder);
 }
 
 bool has_symbol_table(const ElfReader& file) {

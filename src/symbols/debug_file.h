@@ -18,6 +18,9 @@ struct FilePlace {
   std::string debug_folder = "/usr/lib/debug";     ///< below `root`
 };
 
+/// Folders of ours that are searched before FilePlace::debug_folder (--debuginfo). To be set once, before anything is looked for.
+void set_debug_folders(std::vector<std::string> folders);
+
 /// The debug file of `file`, checked by build-id (or by the link's checksum where there is none); empty if there is none.
 /// By build-id below DEBUG_FOLDER/.build-id, then by .gnu_debuglink beside the file, in .debug/ there, and below DEBUG_FOLDER.
 std::string find_debug_file(const ElfReader& file, const FilePlace& place);

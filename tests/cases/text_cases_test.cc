@@ -4,9 +4,10 @@
 //   === diagnostics          what render_text says, the file being called "case"
 //   === tree                 ast::dump
 //   === print                ast::print
+//   === format               ast::format
 //
-// Each section may be left out, and no case may be without any. A script without diagnostics must have none, must survive parse(print()),
-// and its print() must be stable. TRC_UPDATE_EXPECTED=1 writes the sections anew; look at the difference before believing it.
+// Each section may be left out, and no case may be without any. A script without diagnostics must have none, must survive parse(print())
+// and parse(format()), and both must be stable. TRC_UPDATE_EXPECTED=1 writes the sections anew; look at the difference before believing it.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -48,7 +49,8 @@ CaseFile split_case(const std::string& text) {
 
 struct Parsed {
   Diagnostics diags;
-  std::string diagnostics, tree, print;
+  std::string diagnostics, tree, print, format;
+  std::size_t comments = 0;
 };
 
 Parsed parse_text(const std::string& text) {
@@ -58,6 +60,8 @@ Parsed parse_text(const std::string& text) {
   parsed.diagnostics = render_text(parsed.diags, {&file}, false);
   parsed.tree = ast::dump(program);
   parsed.print = ast::print(program);
+  if (parsed.diags.ok()) parsed.format = ast::format(program, file);
+  parsed.comments = program.comments.size();
   return parsed;
 }
 
@@ -70,7 +74,7 @@ TEST_P(TextCase, Matches) {
   const CaseFile expected = split_case(*text);
   ASSERT_FALSE(expected.sections.empty()) << "nothing is expected of " << path;
   const Parsed got = parse_text(expected.script);
-  const std::map<std::string, std::string> sections = {{"diagnostics", got.diagnostics}, {"tree", got.tree}, {"print", got.print}};
+  const std::map<std::string, std::string> sections = {{"diagnostics", got.diagnostics}, {"tree", got.tree}, {"print", got.print}, {"format", got.format}};
 
   if (std::getenv("TRC_UPDATE_EXPECTED") != nullptr) {
     std::ofstream out(path, std::ios::binary);
@@ -90,6 +94,11 @@ TEST_P(TextCase, Matches) {
   EXPECT_EQ(again.diagnostics, "") << got.print;
   EXPECT_EQ(again.tree, got.tree) << got.print;
   EXPECT_EQ(again.print, got.print);
+  const Parsed formatted = parse_text(got.format);
+  EXPECT_EQ(formatted.diagnostics, "") << got.format;
+  EXPECT_EQ(formatted.tree, got.tree) << got.format;
+  EXPECT_EQ(formatted.format, got.format);
+  EXPECT_EQ(formatted.comments, got.comments) << got.format;
 }
 
 std::vector<std::string> case_names() {

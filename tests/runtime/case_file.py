@@ -2,7 +2,7 @@
 import dataclasses
 import re
 
-ONE = {"NAME", "PROG", "ARGS", "AFTER", "BEFORE", "STATUS", "NEEDS", "TIMEOUT", "WITHIN", "WRAP", "SIGNAL", "EXACT", "STDIN"}
+ONE = {"NAME", "PROG", "ARGS", "AFTER", "BEFORE", "STATUS", "NEEDS", "TIMEOUT", "WITHIN", "WRAP", "SIGNAL", "EXACT", "STDIN", "COVERS"}
 MANY = {"SETUP", "ENV", "CHECK", "EXPECT", "EXPECT_RE", "EXPECT_NONE", "ERROR", "ERROR_RE", "ERROR_NONE", "ANY"}
 VERBATIM = {"EXPECT", "ERROR", "ANY"}  # blanks at the start of a line count there
 KEY = re.compile(r"([A-Z_]+)(?: (.*))?$")

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "ast/passes/config_variables.h"
 #include "ast/passes/passes.h"
 #include "base/strings.h"
 
@@ -89,7 +90,7 @@ std::optional<std::string> take_caching(Options&, const std::string& value) {
 using Show = SettingValue (*)(const Options&);
 
 struct Row {
-  std::string_view key;
+  ConfigVariable is;
   Take take;
   Show show = nullptr;
 };
@@ -135,32 +136,36 @@ using image::Settings;
 constexpr std::uint64_t kAny = 0xffffffff;
 
 const Row kRows[] = {
-    {"max_strlen", number<&Settings::max_strlen, 1, 65535>, show<&Settings::max_strlen>},
-    {"max_map_keys", number<&Options::max_map_keys, 1, kAny>, show<&Options::max_map_keys>},
-    {"max_probes", number<&Settings::max_probes, 1, kAny>, show<&Settings::max_probes>},
-    {"max_bpf_progs", number<&Options::max_bpf_progs, 1, kAny>, show<&Options::max_bpf_progs>},
-    {"max_cat_bytes", number<&Settings::max_cat_bytes, 0, 1u << 30>, show<&Settings::max_cat_bytes>},
-    {"log_size", number<&Options::log_size, 0, kAny>, show<&Options::log_size>},
-    {"on_stack_limit", take_limit, [](const Options& c) -> SettingValue { return std::uint64_t{c.on_stack_limit.value_or(typed::TypedProgram{}.on_stack_limit)}; }},
-    {"perf_rb_pages", take_pages, show<&Settings::ring_pages>},
-    {"print_maps_on_exit", truth<&Settings::print_maps_on_exit>, show<&Settings::print_maps_on_exit>},
-    {"cpp_demangle", truth<&Settings::cpp_demangle>, show<&Settings::cpp_demangle>},
-    {"show_debug_info", truth<&Settings::show_debug_info>, show<&Settings::show_debug_info>},
-    {"lazy_symbolication", truth<&Options::lazy_symbolication>, show<&Options::lazy_symbolication>},
-    {"use_blazesym", truth<&Options::use_blazesym>, show<&Options::use_blazesym>},
-    {"str_trunc_trailer", take_trailer, show<&Settings::str_trunc_trailer>},
-    {"missing_probes", [](Options& c, const std::string& v) { return take_word(v, {"error", "warn", "ignore"}, c.settings.missing_probes); },
-     show<&Settings::missing_probes>},
-    {"stack_mode", [](Options& c, const std::string& v) { return take_word(v, {"bpftrace", "perf", "raw", "build_id"}, c.settings.stack_mode); },
+    {{"max_strlen", "1024", "bytes of a string, its NUL included: 1 to 65535"}, number<&Settings::max_strlen, 1, 65535>, show<&Settings::max_strlen>},
+    {{"max_map_keys", "4096", "entries of a map that does not say how many"}, number<&Options::max_map_keys, 1, kAny>, show<&Options::max_map_keys>},
+    {{"max_probes", "no limit", "attach points that a script may have"}, number<&Settings::max_probes, 1, kAny>, show<&Settings::max_probes>},
+    {{"max_bpf_progs", "1024", "accepted, no effect: a wildcard is one program"}, number<&Options::max_bpf_progs, 1, kAny>, show<&Options::max_bpf_progs>},
+    {{"max_cat_bytes", "10240", "bytes of a file that cat() prints"}, number<&Settings::max_cat_bytes, 0, 1u << 30>, show<&Settings::max_cat_bytes>},
+    {{"log_size", "1000000", "accepted, no effect: the verifier's log has the room it needs"}, number<&Options::log_size, 0, kAny>, show<&Options::log_size>},
+    {{"on_stack_limit", "32", "bytes above which a value goes to memory of its own: 0 to 512"}, take_limit,
+     [](const Options& c) -> SettingValue { return std::uint64_t{c.on_stack_limit.value_or(typed::TypedProgram{}.on_stack_limit)}; }},
+    {{"perf_rb_pages", "0", "pages of the ring buffer, a power of two; 0: by the size of the machine"}, take_pages, show<&Settings::ring_pages>},
+    {{"print_maps_on_exit", "true", "print all maps at the end"}, truth<&Settings::print_maps_on_exit>, show<&Settings::print_maps_on_exit>},
+    {{"cpp_demangle", "true", "C++ and Rust names as in the source"}, truth<&Settings::cpp_demangle>, show<&Settings::cpp_demangle>},
+    {{"show_debug_info", "false", "source lines and inlined functions in user stacks"}, truth<&Settings::show_debug_info>, show<&Settings::show_debug_info>},
+    {{"lazy_symbolication", "true", "accepted, no effect: names are looked up when printed, and outlive the process"}, truth<&Options::lazy_symbolication>,
+     show<&Options::lazy_symbolication>},
+    {{"use_blazesym", "true", "accepted, no effect"}, truth<&Options::use_blazesym>, show<&Options::use_blazesym>},
+    {{"str_trunc_trailer", "..", "what marks a string that was cut"}, take_trailer, show<&Settings::str_trunc_trailer>},
+    {{"missing_probes", "error", "attach points that match nothing: error, warn or ignore"},
+     [](Options& c, const std::string& v) { return take_word(v, {"error", "warn", "ignore"}, c.settings.missing_probes); }, show<&Settings::missing_probes>},
+    {{"stack_mode", "bpftrace", "how stacks are printed: bpftrace, perf, raw, build_id or folded"},
+     [](Options& c, const std::string& v) { return take_word(v, {"bpftrace", "perf", "raw", "build_id", "folded"}, c.settings.stack_mode); },
      show<&Settings::stack_mode>},
-    {"stack_unwind", take_unwinding, show_unwinding},
-    {"license", take_license, show<&Options::license>},
-    {"compat", truth<&Settings::compat>, show<&Settings::compat>},
-    {"unstable_dw_ustack", unstable<&Options::unstable_dw_ustack>, show<&Options::unstable_dw_ustack>},
-    {"unstable_import_statement", unstable<&Options::unstable_import_statement>, show<&Options::unstable_import_statement>},
-    {"unstable_tseries", unstable<&Options::unstable_tseries>, show<&Options::unstable_tseries>},
-    {"unstable_typeinfo", unstable<&Options::unstable_typeinfo>, show<&Options::unstable_typeinfo>},
-    {"cache_user_symbols", take_caching},
+    {{"stack_unwind", "auto", "how user stacks are walked: auto, fp or dwarf"}, take_unwinding, show_unwinding},
+    {{"license", "GPL", "licence that the programs declare to the kernel"}, take_license, show<&Options::license>},
+    {{"compat", "false", "behave as bpftrace 0.27 where trc does better"}, truth<&Settings::compat>, show<&Settings::compat>},
+    {{"unstable_dw_ustack", "warn", "dw_ustack(): enable, warn or error"}, unstable<&Options::unstable_dw_ustack>, show<&Options::unstable_dw_ustack>},
+    {{"unstable_import_statement", "error", "imports inside blocks: enable, warn or error"}, unstable<&Options::unstable_import_statement>,
+     show<&Options::unstable_import_statement>},
+    {{"unstable_tseries", "warn", "tseries(): enable, warn or error"}, unstable<&Options::unstable_tseries>, show<&Options::unstable_tseries>},
+    {{"unstable_typeinfo", "error", "typeinfo(): enable, warn or error"}, unstable<&Options::unstable_typeinfo>, show<&Options::unstable_typeinfo>},
+    {{"cache_user_symbols", "PER_PID", "accepted, no effect: symbols are kept by file"}, take_caching},
 };
 
 /// Of older versions of the language: accepted, and without effect.
@@ -190,7 +195,7 @@ std::string upper(std::string_view text) {
 
 const Row* find_row(std::string_view key) {
   for (const Row& row : kRows) {
-    if (row.key == key) return &row;
+    if (row.is.key == key) return &row;
   }
   return nullptr;
 }
@@ -223,7 +228,7 @@ void read_entry(Options& config, const ConfigEntry& entry, Diagnostics& diags) {
   const Row* row = find_row(key);
   if (!row) {
     std::vector<std::string> keys;
-    for (const Row& other : kRows) keys.emplace_back(other.key);
+    for (const Row& other : kRows) keys.emplace_back(other.is.key);
     Diagnostic& report = diags.report(Diag::InvalidConfig, entry.key_span, entry.key + ": not a known configuration option");
     if (auto near = nearest(key, keys); !near.empty()) report.with_hint("did you mean " + near + "?");
     return;
@@ -258,11 +263,17 @@ void read_environment(Options& config, const Environment& environment, Diagnosti
     set_from_environment(config, *find_row(renamed.key), found->first, renamed_value(renamed, found->second), diags);
   }
   for (const Row& row : kRows) {
-    if (const auto found = find_variable(row.key, environment)) set_from_environment(config, row, found->first, found->second, diags);
+    if (const auto found = find_variable(row.is.key, environment)) set_from_environment(config, row, found->first, found->second, diags);
   }
 }
 
 }  // namespace
+
+std::vector<ConfigVariable> config_variables() {
+  std::vector<ConfigVariable> all;
+  for (const Row& row : kRows) all.push_back(row.is);
+  return all;
+}
 
 Options read_settings(const ast::Config* block, const Environment& environment, Diagnostics& diags) {
   Options config;

@@ -95,6 +95,12 @@ TEST(Printf, CompatiblePaddingAndPrecision) {
   EXPECT_EQ(print("%#06x", integer(255)), "000xff");
 }
 
+TEST(Printf, OnATerminalStringsOfOthersCannotDriveIt) {
+  const auto print = [](const Value& value) { return format_printf(lang::parse_format("\x1b[1m%s"), {value}, {.harmless = true}); };
+  EXPECT_EQ(print(string("a\x1b]0;t\a\r")), "\x1b[1ma\\x1b]0;t\\x07\\x0d");
+  EXPECT_EQ(print(string("\xc2\x9b" "1m \xc3\xa4 \xff")), "\x1b[1m\\xc2\\x9b1m \xc3\xa4 \\xff");
+}
+
 TEST(Printf, OtherThingsAsNumbers) {
   EXPECT_EQ(print({.conversion = Conversion::Signed}, {boolean(true)}), "[1]");
   EXPECT_EQ(print({.conversion = Conversion::Hex, .alternate = true, .bits = 64}, {pointer(0xabc)}), "[0xabc]");

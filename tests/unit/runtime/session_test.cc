@@ -536,6 +536,7 @@ TEST_F(SessionTest, AFailureIsShownOnceWithItsPlaceAndCounted) {
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("stdin:1:14-19: Divide or modulo by 0 detected (repeated 2 times)"));
 }
 
+// COVERS option -k
 TEST_F(SessionTest, WithKAlsoFailedReadsAreShown) {
   const auto begin = probe("begin", "begin");
   engine_.sent_by_run[begin] = {record(event(ActionKind::HelperError, {lang::make_int64()}, "probe_read_user"), {static_cast<std::uint64_t>(-EFAULT)})};

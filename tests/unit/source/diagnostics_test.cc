@@ -57,7 +57,7 @@ TEST(RenderText, NotesAreReportsOfTheirOwn) {
   const SourceFile file("x", "abc def");
   Diagnostics diags;
   diags.report(Diag::UnusedMap, {0, 0, 3}, "first").with_note({0, 4, 7}, "second");
-  EXPECT_EQ(render(diags, file), "x:1:1-4: WARNING: first\nabc def\n~~~\nx:1:5-8: WARNING: second\nabc def\n    ~~~\n");
+  EXPECT_EQ(render(diags, file), "x:1:1-4: WARNING: first\nabc def\n~~~\nx:1:5-8: NOTE: second\nabc def\n    ~~~\n");
 }
 
 TEST(RenderText, ErrorsFirstThenWarningsInSourceOrder) {
