@@ -15,7 +15,7 @@
 
 namespace trc::image {
 
-inline constexpr std::uint32_t kFormatVersion = 4;
+inline constexpr std::uint32_t kFormatVersion = 5;
 
 enum class MapRole : std::uint8_t {
   User,      ///< a map of the script
@@ -23,7 +23,6 @@ enum class MapRole : std::uint8_t {
   Loss,      ///< per-CPU array of LossCounters, one element per program
   StackEnds, ///< per-CPU array of u64[TRC_STACK_ENDS] (stdlib/unwind_abi.h), one element per program: how its user and kernel stacks ended
   Slots,     ///< array of memory that runs claim; max_entries is for one CPU, the runner makes so many for each
-  Scratch,   ///< claimed scratch memory, see stdlib/scratch.bpf.c
   Unwind,    ///< holds unwind tables (stdlib/unwind_abi.h): the runner makes and fills it, and gives it to the programs
   Internal,  ///< anything else code generation needs; the runner only creates it
 };

@@ -78,7 +78,7 @@ struct Row {
 };
 
 const Row kRows[] = {
-    {"max_strlen", [](Options& c, const std::string& v) { return take_number(v, 1, 65535, c.settings.max_strlen); }},
+    {"max_strlen", [](Options& c, const std::string& v) { return take_number(v, 1, 65536, c.settings.max_strlen); }},
     {"max_map_keys", [](Options& c, const std::string& v) { return take_number(v, 1, 0xffffffff, c.max_map_keys); }},
     {"max_probes", [](Options& c, const std::string& v) { return take_number(v, 1, 0xffffffff, c.settings.max_probes); }},
     {"on_stack_limit", take_limit},
