@@ -29,16 +29,19 @@ std::string print(const llvm::Module& module) {
   return text;
 }
 
-/// Keeps the first error that the back end reports, for instance a stack that grew too large.
+/// Keeps the first error that the back end reports.
 struct BackendErrors {
   std::string first;
+  bool stack_is_full = false;   // BPFRegisterInfo.cpp of LLVM: the only error that has a mend
   static void handle(const llvm::DiagnosticInfo* info, void* self) {
     if (info->getSeverity() != llvm::DS_Error) return;
     auto& errors = *static_cast<BackendErrors*>(self);
-    if (!errors.first.empty()) return;
-    llvm::raw_string_ostream stream(errors.first);
+    std::string text;
+    llvm::raw_string_ostream stream(text);
     llvm::DiagnosticPrinterRawOStream printer(stream);
     info->print(printer);
+    if (text.find("BPF stack limit") != std::string::npos) errors.stack_is_full = true;
+    if (errors.first.empty()) errors.first = std::move(text);
   }
 };
 
@@ -123,9 +126,13 @@ void describe_programs(const typed::TypedProgram& program, image::ProgramImage& 
   for (const typed::ProbeSpec& probe : program.probes) image.probes.push_back({probe.provider, probe.text, probe.program, probe.span});
 }
 
-}  // namespace
+// From fast code to code that always fits: how much LLVM puts on the stack besides, to free registers, is known only when it has.
+constexpr StackBudget kBudgets[] = {{.frame = 224, .temporaries = 160, .loop_temporaries = 64},
+                                    {.frame = 160, .temporaries = 64, .loop_temporaries = 32},
+                                    {.frame = 96, .temporaries = 0, .loop_temporaries = 0}};
 
-Result<CodegenResult> generate(const typed::TypedProgram& program, const CodegenOptions& options) {
+/// Nothing without an error: the stack was not enough.
+Result<std::optional<CodegenResult>> generate_within(const StackBudget& budget, const typed::TypedProgram& program, const CodegenOptions& options) {
   CodegenResult result;
   llvm::LLVMContext context;
   BackendErrors errors;
@@ -133,7 +140,7 @@ Result<CodegenResult> generate(const typed::TypedProgram& program, const Codegen
   context.setDiscardValueNames(!options.keep_ir);
   TRC_TRY(target, make_bpf_target());
 
-  ModuleEmitter emitter(program, context, target->createDataLayout());
+  ModuleEmitter emitter(program, context, target->createDataLayout(), budget);
   emitter.module.setTargetTriple(target->getTargetTriple().str());
   for (std::uint32_t i = 0; i < program.programs.size(); ++i) FunctionEmitter::emit_program(emitter, i);
   emitter.finish();
@@ -156,12 +163,23 @@ Result<CodegenResult> generate(const typed::TypedProgram& program, const Codegen
     result.assembly = std::move(assembly);
   }
   TRC_TRY(object, compile(emitter.module, *target, Output::Object));
+  if (errors.stack_is_full) return std::nullopt;
   if (!errors.first.empty()) return Error("cannot compile for BPF: " + errors.first);
   result.image = std::move(emitter.image);
   result.image.object = std::move(object);
   find_constants(result.image);
   describe_programs(program, result.image);
-  return result;
+  return std::optional(std::move(result));
+}
+
+}  // namespace
+
+Result<CodegenResult> generate(const typed::TypedProgram& program, const CodegenOptions& options) {
+  for (const StackBudget& budget : kBudgets) {
+    TRC_TRY(result, generate_within(budget, program, options));
+    if (result) return std::move(*result);
+  }
+  return Error("a block needs more than the 512 bytes of stack that the kernel gives a program").hint("divide it into several blocks of the same probe");
 }
 
 }  // namespace trc::codegen
