@@ -24,6 +24,7 @@
 #include <llvm/IR/PassInstrumentation.h>
 #include <llvm/IR/PassManager.h>
 #include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/CommandLine.h>
 #include <llvm/Support/ErrorHandling.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Transforms/IPO/AlwaysInliner.h>
@@ -33,6 +34,8 @@
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
 #include <llvm/Transforms/Scalar/SROA.h>
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
+
+#include "base/assert.h"
 
 extern "C" {
 void LLVMInitializeBPFTargetInfo();
@@ -65,6 +68,40 @@ bool is_finished(const llvm::Function& function) {
   });
 }
 
+/// Instruction combining would move the last step of a computation to its only use, behind the call between, and so keep all its operands
+/// alive over the call: the words of two texts that are compared, for instance, which the stack has no room for.
+void keep_computations_in_place() {
+  const auto found = llvm::cl::getRegisteredOptions().find("instcombine-code-sinking");
+  TRC_ASSERT(found != llvm::cl::getRegisteredOptions().end());
+  static_cast<llvm::cl::opt<bool>*>(found->second)->setValue(false);
+}
+
+/// A constant distance from a pointer is computed again in each block that uses it: LLVM selects instructions block by block, so one that is
+/// computed elsewhere is kept in a register for all the way, and soon on the stack, of which there is little.
+void compute_offsets_where_used(llvm::Function& function) {
+  llvm::SmallVector<llvm::GetElementPtrInst*, 32> all;
+  for (llvm::Instruction& instruction : llvm::instructions(function)) {
+    auto* offset = llvm::dyn_cast<llvm::GetElementPtrInst>(&instruction);
+    if (offset && offset->hasAllConstantIndices()) all.push_back(offset);
+  }
+  for (llvm::GetElementPtrInst* offset : llvm::reverse(all)) {   // one of another's is met before that
+    llvm::SmallDenseMap<llvm::BasicBlock*, llvm::Instruction*, 8> copies;
+    for (llvm::Use& use : llvm::make_early_inc_range(offset->uses())) {
+      auto* user = llvm::cast<llvm::Instruction>(use.getUser());
+      auto* phi = llvm::dyn_cast<llvm::PHINode>(user);
+      llvm::BasicBlock* block = phi ? phi->getIncomingBlock(use) : user->getParent();
+      if (block == offset->getParent()) continue;
+      llvm::Instruction*& copy = copies[block];
+      if (copy == nullptr) {
+        copy = offset->clone();
+        copy->insertBefore(block->getFirstInsertionPt());
+      }
+      use.set(copy);
+    }
+    if (offset->use_empty()) offset->eraseFromParent();
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<llvm::TargetMachine>> make_bpf_target() {
@@ -76,6 +113,7 @@ Result<std::unique_ptr<llvm::TargetMachine>> make_bpf_target() {
     LLVMInitializeBPFTargetMC();
     LLVMInitializeBPFAsmPrinter();
     LLVMInitializeBPFAsmParser();
+    keep_computations_in_place();
   });
   std::string error;
   const llvm::Target* target = llvm::TargetRegistry::lookupTarget(kTriple, error);
@@ -136,6 +174,7 @@ void optimise(llvm::Module& module, llvm::TargetMachine& target) {
   for (Function* function : unfinished) {
     const PreservedAnalyses preserved = passes.run(*function, functions);
     functions.invalidate(*function, preserved);
+    compute_offsets_where_used(*function);
   }
 }
 

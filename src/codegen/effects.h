@@ -1,4 +1,4 @@
-// Questions about a value that decide how it may be emitted.
+// Questions about values and statements that decide how they may be emitted.
 #pragma once
 
 #include "ast/typed_program.h"
@@ -7,5 +7,11 @@ namespace trc::codegen {
 
 /// Whether evaluating `value` may change a variable or a map.
 bool writes(const typed::Value& value);
+
+/// How much code it becomes, roughly: one for each operation, more for those that are known to be long.
+std::size_t weight(const typed::Statement& statement);
+
+/// Whether it holds a break or continue for a loop around it.
+bool leaves_loop(const typed::Statement& statement);
 
 }  // namespace trc::codegen

@@ -1,5 +1,6 @@
 // The shape of a program: its frame, its statements, its loops, and how it ends.
 #include <algorithm>
+#include <numeric>
 
 #include <fmt/format.h>
 #include <linux/bpf.h>
@@ -15,11 +16,10 @@ namespace {
 
 // The start of every frame.
 constexpr std::uint32_t kFrameContext = 0, kFrameScratch = 8, kFrameReturned = 16, kFrameResult = 24, kFrameHeader = 32;
-// Of the 512 bytes of stack, which a program shares with its loop callbacks and the library's functions.
-constexpr std::uint32_t kFrameLimit = 224;
-// Where functions of the script call one another, up to four deep below a program.
-constexpr std::uint32_t kFrameLimitWithFunctions = 64;
-constexpr std::uint64_t kContinueLoop = 0, kLeaveLoop = 1;
+// weight() of a list of statements that is emitted in one function, and of each function that a longer list is divided among.
+constexpr std::size_t kMostWeight = 2000, kPartWeight = 1000;
+// What a loop body returns, and a part of one; of a part 0 means that what follows comes next.
+constexpr std::uint64_t kContinueLoop = 0, kLeaveLoop = 1, kPartContinues = 2;
 
 }  // namespace
 
@@ -195,8 +195,7 @@ void FunctionEmitter::lay_out_slots() {
       if (is_scalar(type) != scalars) continue;
       const std::uint32_t bytes = (std::max(type.size, 1u) + 7) / 8 * 8;
       SlotPlace& place = state_.slots[i];
-      const std::uint32_t limit = module_.program.functions.empty() ? kFrameLimit : kFrameLimitWithFunctions;
-      place.in_scratch = type.size > module_.program.on_stack_limit || state_.frame_bytes + bytes > limit;
+      place.in_scratch = type.size > module_.program.on_stack_limit || state_.frame_bytes + bytes > module_.budget.frame;
       place.offset = place.in_scratch ? allocate_scratch(bytes) : add_to_frame(bytes);
     }
   }
@@ -240,14 +239,41 @@ llvm::AllocaInst* FunctionEmitter::local(const char* name) {
 // The spine is the top-level statement list, continued into the last statement's arm when that is an `if` without `else`: where a
 // predicate has been passed. Scratch memory is claimed in front of the first statement there that needs it.
 void FunctionEmitter::emit_body(const typed::Statements& statements, bool spine) {
-  for (std::size_t i = 0; i < statements.size() && !terminated(); ++i) {
+  std::vector<std::size_t> weights;
+  for (const typed::Statement& statement : statements) weights.push_back(weight(statement));
+  const bool in_parts = std::accumulate(weights.begin(), weights.end(), std::size_t{0}) > kMostWeight;
+  for (std::size_t i = 0; i < statements.size() && !terminated();) {
     if (spine && !claimed_) {
       llvm::BasicBlock* next = block("statement");
       claim_point_ = builder_.CreateBr(next);
       builder_.SetInsertPoint(next);
     }
-    emit_statement(statements[i], spine && i + 1 == statements.size());
+    std::size_t end = i, sum = 0;   // of a part that begins here
+    while (in_parts && end < statements.size() && sum + weights[end] <= kPartWeight) sum += weights[end++];
+    if (end > i + 1) {
+      emit_part({statements.data() + i, end - i});
+      i = end;
+    } else {
+      emit_statement(statements[i], spine && i + 1 == statements.size());
+      ++i;
+    }
   }
+}
+
+// A jump reaches 32,767 instructions, so a long list of statements is divided among functions, which have the frame as a loop body has it.
+void FunctionEmitter::emit_part(std::span<const typed::Statement> statements) {
+  llvm::Function* part = make_callback("part", {pointer_type()}, statements.front().span);
+  emit_callback(part, 0, [&](FunctionEmitter& inner) {
+    inner.is_part_ = true;
+    for (const typed::Statement& statement : statements) {
+      if (!inner.terminated()) inner.emit_statement(statement, false);
+    }
+  });
+  llvm::Value* outcome = builder_.CreateCall(part, {frame_});
+  leave_after_loop_call();
+  if (!std::any_of(statements.begin(), statements.end(), leaves_loop)) return;
+  if_then(builder_.CreateICmpEQ(outcome, i64(kLeaveLoop)), [&] { emit(typed::Break{}); });
+  if_then(builder_.CreateICmpEQ(outcome, i64(kPartContinues)), [&] { emit(typed::Continue{}); });
 }
 
 void FunctionEmitter::emit_before(const typed::Statements& statements) {
@@ -331,7 +357,7 @@ void FunctionEmitter::emit(const typed::Continue&) {
     builder_.CreateBr(loops_.back().next);
   } else {
     TRC_ASSERT(parent_ != nullptr);
-    builder_.CreateRet(i64(kContinueLoop));
+    builder_.CreateRet(i64(is_part_ ? kPartContinues : kContinueLoop));
   }
 }
 

@@ -153,7 +153,8 @@ Place FunctionEmitter::map_get_address(const typed::MapGet& op, const lang::Type
 llvm::Value* FunctionEmitter::map_has(const typed::MapHas& op) {
   const image::MapEntry& entry = module_.map_entry(op.map);
   llvm::Value* key = key_pointer(op.map, op.key);
-  if (entry.has_key) return builder_.CreateZExt(builder_.CreateIsNotNull(lookup(module_.map(op.map), key)), builder_.getInt64Ty());
+  // LLVM must not see where the answer comes from, or it would "or" the pointer itself with another number, which the verifier forbids.
+  if (entry.has_key) return opaque(builder_.CreateZExt(builder_.CreateIsNotNull(lookup(module_.map(op.map), key)), builder_.getInt64Ty()));
   llvm::AllocaInst* present = local("present");
   builder_.CreateStore(i64(0), present);
   for_each_copy(op.map, key, [&](llvm::Value* copy) {

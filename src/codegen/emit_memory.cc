@@ -11,9 +11,6 @@
 namespace trc::codegen {
 namespace {
 
-constexpr std::uint32_t kTemporaryLimit = 160;      // bytes of stack for temporaries of a program's main function …
-constexpr std::uint32_t kLoopTemporaryLimit = 64;   // … of a loop body …
-constexpr std::uint32_t kTemporaryLimitWithFunctions = 32;   // … and of everything in scripts whose functions call one another
 constexpr std::uint32_t kInlineStores = 32;         // up to so many loads and stores a copy is done in place, above by a helper
 
 }  // namespace
@@ -43,8 +40,7 @@ Place FunctionEmitter::slot(typed::SlotId id) {
 
 Place FunctionEmitter::temporary(std::uint32_t bytes) {
   bytes = std::max(8u, (bytes + 7) / 8 * 8);
-  std::uint32_t limit = parent_ ? kLoopTemporaryLimit : kTemporaryLimit;
-  if (!module_.program.functions.empty()) limit = kTemporaryLimitWithFunctions;
+  const std::uint32_t limit = parent_ ? module_.budget.loop_temporaries : module_.budget.temporaries;
   if (bytes > module_.program.on_stack_limit) return scratch_at(allocate_scratch(bytes));
   for (Temporary& temporary : temporaries_) {
     if (temporary.in_use || temporary.bytes != bytes) continue;

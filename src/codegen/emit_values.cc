@@ -342,6 +342,13 @@ Store FunctionEmitter::prepare(const typed::Value& value, Tail tail) {
 }
 
 Store FunctionEmitter::prepare_before(const typed::Value& value, Tail tail, bool later_writes) {
+  if (is_scalar(value.type) && module_.budget.temporaries == 0) {   // many at once would fill the stack
+    llvm::Value* computed = scalar(value);
+    if (llvm::isa<llvm::Constant>(computed)) return [this, computed, &value](Place to) { store_scalar(computed, value.type, to); };
+    const Place kept = temporary(8);
+    builder_.CreateAlignedStore(computed, kept.pointer, kept.align);
+    return [this, kept, &value](Place to) { store_scalar(load_scalar(kept, lang::make_uint64()), value.type, to); };
+  }
   if (!later_writes || is_scalar(value.type)) return prepare(value, tail);
   const Place kept = temporary(value.type.size);
   store(value, kept);

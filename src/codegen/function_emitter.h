@@ -10,6 +10,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include <llvm/IR/IRBuilder.h>
@@ -77,6 +78,7 @@ class FunctionEmitter {
   std::uint32_t add_to_frame(std::uint32_t bytes);
   Place frame_at(std::uint32_t offset);
   void emit_body(const typed::Statements& statements, bool spine);
+  void emit_part(std::span<const typed::Statement> statements);
   void emit_statement(const typed::Statement& statement, bool last_on_spine);
   void emit(const typed::Evaluate&);
   void emit(const typed::StoreSlot&);
@@ -230,6 +232,7 @@ class FunctionEmitter {
   llvm::AllocaInst* result_ = nullptr;         // main: the return value
   llvm::BranchInst* claim_point_ = nullptr;    // main: the jump before the current statement on the spine
   bool claimed_ = false;
+  bool is_part_ = false;                       // of a long list of statements
   std::vector<Loop> loops_;                    // native loops open in this function
   std::vector<Temporary> temporaries_;
   std::uint32_t temporary_bytes_ = 0;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
+#include <span>
 
 #include <elf.h>
 #include <fmt/format.h>
@@ -29,16 +30,19 @@ std::string print(const llvm::Module& module) {
   return text;
 }
 
-/// Keeps the first error that the back end reports, for instance a stack that grew too large.
+/// Keeps the first error that the back end reports.
 struct BackendErrors {
   std::string first;
+  bool stack_is_full = false;   // BPFRegisterInfo.cpp of LLVM: the only error that has a mend
   static void handle(const llvm::DiagnosticInfo* info, void* self) {
     if (info->getSeverity() != llvm::DS_Error) return;
     auto& errors = *static_cast<BackendErrors*>(self);
-    if (!errors.first.empty()) return;
-    llvm::raw_string_ostream stream(errors.first);
+    std::string text;
+    llvm::raw_string_ostream stream(text);
     llvm::DiagnosticPrinterRawOStream printer(stream);
     info->print(printer);
+    if (text.find("BPF stack limit") != std::string::npos) errors.stack_is_full = true;
+    if (errors.first.empty()) errors.first = std::move(text);
   }
 };
 
@@ -126,11 +130,15 @@ void describe_programs(const typed::TypedProgram& program, image::ProgramImage& 
   for (const typed::ProbeSpec& probe : program.probes) image.probes.push_back({probe.provider, probe.text, probe.program, probe.span});
 }
 
-}  // namespace
+// From fast code to code that always fits: how much LLVM puts on the stack besides, to free registers, is known only when it has.
+constexpr StackBudget kBudgets[] = {{.frame = 224, .temporaries = 160, .loop_temporaries = 64},
+                                    {.frame = 160, .temporaries = 64, .loop_temporaries = 32},
+                                    {.frame = 96, .temporaries = 0, .loop_temporaries = 0}};
+/// Where functions of the script call one another, up to four deep below a program.
+constexpr StackBudget kBudgetsWithFunctions[] = {{.frame = 64, .temporaries = 32, .loop_temporaries = 32}, {.frame = 64, .temporaries = 0, .loop_temporaries = 0}};
 
-const char* llvm_version() { return LLVM_VERSION_STRING; }
-
-Result<CodegenResult> generate(const typed::TypedProgram& program, const CodegenOptions& options) {
+/// Nothing without an error: the stack was not enough.
+Result<std::optional<CodegenResult>> generate_within(const StackBudget& budget, const typed::TypedProgram& program, const CodegenOptions& options) {
   CodegenResult result;
   llvm::LLVMContext context;
   BackendErrors errors;
@@ -138,7 +146,7 @@ Result<CodegenResult> generate(const typed::TypedProgram& program, const Codegen
   context.setDiscardValueNames(!options.keep_ir);
   TRC_TRY(target, make_bpf_target());
 
-  ModuleEmitter emitter(program, context, target->createDataLayout());
+  ModuleEmitter emitter(program, context, target->createDataLayout(), budget);
   emitter.module.setTargetTriple(target->getTargetTriple().str());
   FunctionEmitter::declare_functions(emitter);
   for (std::uint32_t i = 0; i < program.functions.size(); ++i) FunctionEmitter::emit_function(emitter, i);
@@ -163,12 +171,26 @@ Result<CodegenResult> generate(const typed::TypedProgram& program, const Codegen
     result.assembly = std::move(assembly);
   }
   TRC_TRY(object, compile(emitter.module, *target, Output::Object));
+  if (errors.stack_is_full) return std::nullopt;
   if (!errors.first.empty()) return Error("cannot compile for BPF: " + errors.first);
   result.image = std::move(emitter.image);
   result.image.object = std::move(object);
   find_constants(result.image);
   describe_programs(program, result.image);
-  return result;
+  return std::optional(std::move(result));
+}
+
+}  // namespace
+
+const char* llvm_version() { return LLVM_VERSION_STRING; }
+
+Result<CodegenResult> generate(const typed::TypedProgram& program, const CodegenOptions& options) {
+  const std::span<const StackBudget> budgets = program.functions.empty() ? std::span<const StackBudget>(kBudgets) : kBudgetsWithFunctions;
+  for (const StackBudget& budget : budgets) {
+    TRC_TRY(result, generate_within(budget, program, options));
+    if (result) return std::move(*result);
+  }
+  return Error("a block needs more than the 512 bytes of stack that the kernel gives a program").hint("divide it into several blocks of the same probe");
 }
 
 }  // namespace trc::codegen

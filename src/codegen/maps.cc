@@ -22,6 +22,7 @@ constexpr std::uint32_t kStacksRemembered = 64 << 10;     // names of stacks tha
 constexpr std::uint32_t kLastFramesOfStacks = 1024;       // different ones, of kernel stacks that may be cut; those that find no room count as cut
 
 std::uint32_t align8(std::uint32_t bytes) { return (bytes + 7) / 8 * 8; }
+std::uint32_t align_line(std::uint32_t bytes) { return (bytes + 63) / 64 * 64; }   // what two CPUs write is not in one cache line
 
 std::uint32_t hash_type(bool per_cpu, bool lru) {
   if (lru) return per_cpu ? BPF_MAP_TYPE_LRU_PERCPU_HASH : BPF_MAP_TYPE_LRU_HASH;
@@ -101,8 +102,8 @@ llvm::GlobalVariable* ModuleEmitter::loss() {
 llvm::GlobalVariable* ModuleEmitter::scratch(std::uint32_t bytes) {
   scratch_bytes_ = std::max(scratch_bytes_, bytes);
   if (!scratch_) {
-    scratch_ = add_internal_map({.name = "trc_scratch", .role = image::MapRole::Scratch, .bpf_type = BPF_MAP_TYPE_PERCPU_ARRAY, .key_size = 4,
-                                 .max_entries = TRC_SCRATCH_SLOTS, .per_cpu = true});
+    scratch_ = add_internal_map({.name = "trc_scratch", .role = image::MapRole::Slots, .bpf_type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+                                 .max_entries = TRC_SCRATCH_SLOTS});
   }
   return scratch_;
 }
@@ -175,14 +176,10 @@ void ModuleEmitter::use_process_tree() {
 void ModuleEmitter::finish() {
   for (std::size_t i = 0; i < maps_.size(); ++i) {
     image::MapEntry& entry = maps_[i];
-    if (map_symbols_[i] == scratch_) entry.value_size = TRC_SCRATCH_HEADER + align8(scratch_bytes_);
+    if (map_symbols_[i] == scratch_) entry.value_size = align_line(TRC_SCRATCH_HEADER + scratch_bytes_);
     if (map_symbols_[i] == walks_) entry.value_size = sizeof(trc_walk) + 8 * stack_capacity_;
     if (map_symbols_[i] == python_walks_) entry.value_size = sizeof(trc_py_walk) + 8 * python_words_;
     if (map_symbols_[i] == sites_) entry.max_entries = site_count_;
-    if (entry.role == image::MapRole::Scratch && entry.value_size > kLargestPerCpuValue) {
-      fail({}, fmt::format("a program needs {} bytes of scratch memory, and the kernel allows {}; use a smaller max_strlen or fewer long strings in "
-                           "one block", entry.value_size, kLargestPerCpuValue));
-    }
     debug.describe_map(*map_symbols_[i], {entry.bpf_type, entry.key_size, entry.value_size, entry.max_entries, entry.flags});
   }
   if (python_walks_) add_number("trc_py_capacity", python_words_);

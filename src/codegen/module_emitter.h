@@ -16,12 +16,20 @@
 
 namespace trc::codegen {
 
+/// Bytes of stack for what programs keep in memory; what does not fit lies in claimed scratch memory.
+struct StackBudget {
+  std::uint32_t frame = 0;              ///< variables of a program
+  std::uint32_t temporaries = 0;        ///< of a program's main function
+  std::uint32_t loop_temporaries = 0;   ///< of each loop body
+};
+
 /// What the runner needs no name for, but code generation does: where things lie in the image.
 class ModuleEmitter {
  public:
-  ModuleEmitter(const typed::TypedProgram& typed_program, llvm::LLVMContext& context, const llvm::DataLayout& layout);
+  ModuleEmitter(const typed::TypedProgram& typed_program, llvm::LLVMContext& context, const llvm::DataLayout& layout, const StackBudget& stack_budget);
 
   const typed::TypedProgram& program;
+  const StackBudget budget;
   llvm::Module module;
   image::ProgramImage image;
   DebugInfo debug;

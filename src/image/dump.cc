@@ -12,8 +12,8 @@ const char* role_name(MapRole role) {
     case MapRole::Loss: return "loss";
     case MapRole::StackEnds: return "stack ends";
     case MapRole::Slots: return "slots";
-    case MapRole::Scratch: return "scratch";
-    case MapRole::Unwind: return "unwind";
+    case MapRole::StackLimits: return "stack limits";
+    case MapRole::Given: return "given";
     case MapRole::Internal: return "internal";
   }
   return "?";

@@ -24,7 +24,6 @@ enum class MapRole : std::uint8_t {
   StackEnds, ///< per-CPU array of u64[TRC_STACK_ENDS] (stdlib/unwind_abi.h), one element per program: how its user and kernel stacks ended
   StackLimits, ///< hash of struct trc_stack_limit -> u64: how many kernel stacks ended TRC_STACK_KernelLimit, by program and last frame
   Slots,     ///< array of memory that runs claim; max_entries is for one CPU, the runner makes so many for each
-  Scratch,   ///< claimed scratch memory, see stdlib/scratch.bpf.c
   Given,     ///< the runner makes and fills it, and gives it to the programs: unwind tables (stdlib/unwind_abi.h), the command's processes
              ///< (stdlib/process_tree_abi.h) and the like
   Internal,  ///< anything else code generation needs; the runner only creates it

@@ -1,12 +1,13 @@
 // Memory for what does not fit the 512-byte stack. Per-CPU memory alone is not safe: a user probe's program can be preempted, and another
 // one run on the same CPU. So each CPU has a few slots, and a run claims one: its first word is taken with compare-and-swap and given
-// back when the run ends. A program stays on its CPU while it runs.
+// back when the run ends. They lie in an array that is not a per-CPU map, whose values may have 32 KiB at most.
 #include "trc.bpf.h"
 #include "scratch.h"
 
 extern char trc_scratch;
 
-static inline u64 *try_claim(u32 index) {
+static inline u64 *try_claim(u32 number) {
+  u32 index = bpf_get_smp_processor_id() * TRC_SCRATCH_SLOTS + number;
   u64 *slot = bpf_map_lookup_elem(&trc_scratch, &index);
   if (!slot || __sync_val_compare_and_swap(slot, 0, 1) != 0) return 0;
   return slot;

@@ -40,9 +40,9 @@ bool has_source(const trc::ast::Program& program) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Parsed first;
   parse(first, std::string(reinterpret_cast<const char*>(data), size));
-  const std::string tree = trc::ast::dump(first.program);
-  const std::string printed = trc::ast::print(first.program);
+  const std::string tree = trc::ast::dump(first.program);   // also of what is left of a wrong one
   if (!first.diags.ok() || !first.diags.all().empty() || !has_source(first.program)) return 0;
+  const std::string printed = trc::ast::print(first.program);
   Parsed second;
   parse(second, printed);
   if (!second.diags.ok()) fail("print() does not parse", printed);

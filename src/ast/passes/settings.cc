@@ -136,7 +136,7 @@ using image::Settings;
 constexpr std::uint64_t kAny = 0xffffffff;
 
 const Row kRows[] = {
-    {{"max_strlen", "1024", "bytes of a string, its NUL included: 1 to 65535"}, number<&Settings::max_strlen, 1, 65535>, show<&Settings::max_strlen>},
+    {{"max_strlen", "1024", "bytes of a string, its NUL included: 1 to 65536"}, number<&Settings::max_strlen, 1, 65536>, show<&Settings::max_strlen>},
     {{"max_map_keys", "4096", "entries of a map that does not say how many"}, number<&Options::max_map_keys, 1, kAny>, show<&Options::max_map_keys>},
     {{"max_probes", "no limit", "attach points that a script may have"}, number<&Settings::max_probes, 1, kAny>, show<&Settings::max_probes>},
     {{"max_bpf_progs", "1024", "accepted, no effect: a wildcard is one program"}, number<&Options::max_bpf_progs, 1, kAny>, show<&Options::max_bpf_progs>},

@@ -58,7 +58,7 @@ TEST(Settings, CompatComesFromTheCommandLineTheBlockOrTheEnvironment) {
 
 TEST(Settings, ABadVariableIsNamed) {
   EXPECT_EQ(analyse_text("begin { print(1); }", {}, {{"TRC_MAX_STRLEN", "many"}}).messages(),
-            "invalid-config: invalid value for environment variable TRC_MAX_STRLEN: 'many', expected a number from 1 to 65535\n");
+            "invalid-config: invalid value for environment variable TRC_MAX_STRLEN: 'many', expected a number from 1 to 65536\n");
 }
 
 TEST(Settings, KeysOfLaterFeaturesAreAccepted) {
