@@ -27,7 +27,7 @@ constexpr Missing kMissing[] = {
 };
 
 constexpr const char* kDumpStages[] = {"ast", "typed", "codegen", "codegen-opt", "asm"};
-constexpr const char* kFeatures[] = {"uprobe_multi"};
+constexpr const char* kFeatures[] = {"uprobe_multi", "kprobe_multi"};
 
 /// The option table, one row per option: parsing and --help both come from it.
 struct Parser {
@@ -70,7 +70,7 @@ struct Parser {
         ->take_last()->type_name("STAGES")->group(debugging);
     app.add_option("--emit-elf", options.emit_elf, "Write the BPF object to this file and stop")->take_last()->type_name("FILE")->group(debugging);
     app.add_option("--emit-llvm", options.emit_llvm, "Write FILE.original.ll and FILE.optimized.ll and stop")->take_last()->type_name("FILE")->group(debugging);
-    app.add_option("--no-feature", features, "Do without these kernel features: uprobe_multi")->take_last()->type_name("LIST")->group(debugging);
+    app.add_option("--no-feature", features, "Do without these kernel features: uprobe_multi, kprobe_multi")->take_last()->type_name("LIST")->group(debugging);
 
     app.add_flag("-h,--help", help, "Print this text");
     app.add_flag("-V,--version", version, "Print the version");

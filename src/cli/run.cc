@@ -108,6 +108,7 @@ Result<int> run_image(const Options& o, const image::ProgramImage& image, runtim
   run.all_warnings = o.all_warnings;
   run.no_warnings = o.no_warnings;
   run.dry_run = o.dry_run;
+  run.unsafe = o.unsafe;
   run.exit_with_child = o.exit_with_child;
   run.stop_on_map = o.stop_on_map;
   run.notify_attached = notify_text();
@@ -136,6 +137,7 @@ Result<int> run_script(const Options& o) {
   analyse.positionals = o.positionals;
   analyse.unsafe = o.unsafe;
   analyse.compat = o.compat;
+  analyse.scope.unsafe = o.unsafe;
   runtime::EndSignals signals;
   std::unique_ptr<runtime::Child> child;
   if (o.pid) {

@@ -76,6 +76,15 @@ class SystemFacts final : public Facts {
     return Error(fmt::format("there is no raw tracepoint {} in the kernel's BTF", name));
   }
 
+  Result<const KernelFunctions*> kernel_functions() const override {
+    if (!functions_) {
+      const auto directory = tracefs();
+      TRC_TRY(read, read_kernel_functions(directory ? *directory : std::string()));
+      functions_ = std::make_unique<KernelFunctions>(std::move(read));
+    }
+    return functions_.get();
+  }
+
   bool has(Feature feature) const override {
     const auto index = static_cast<std::size_t>(feature);
     if (index >= features_.size()) return probe_feature(feature);
@@ -136,6 +145,7 @@ class SystemFacts final : public Facts {
 
   mutable std::unique_ptr<Result<Tracefs>> tracefs_;
   mutable std::vector<std::string> tracepoints_;
+  mutable std::unique_ptr<KernelFunctions> functions_;
   mutable std::vector<std::string> raw_names_;               // "module:name"
   mutable std::map<std::string, std::uint32_t> raw_arguments_;
   mutable std::array<std::optional<bool>, 16> features_;

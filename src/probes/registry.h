@@ -7,6 +7,8 @@ namespace trc::probes {
 
 const Provider& begin_provider();
 const Provider& end_provider();
+const Provider& kprobe_provider();
+const Provider& kretprobe_provider();
 const Provider& uprobe_provider();
 const Provider& uretprobe_provider();
 const Provider& usdt_provider();
@@ -15,5 +17,7 @@ const Provider& raw_tracepoint_provider();
 const Provider& profile_provider();
 const Provider& interval_provider();
 const Provider& software_provider();
+const Provider& hardware_provider();
+const Provider& watchpoint_provider();
 
 }  // namespace trc::probes

@@ -65,6 +65,7 @@ class UserFunction final : public Provider {
   std::string_view name() const override { return name_; }
   std::span<const std::string_view> aliases() const override { return aliases_; }
   PidScope pid_scope() const override { return PidScope::Attach; }
+  bool newest_runs_first() const override { return true; }
   std::string_view doc() const override { return doc_; }
   std::string_view example() const override { return example_; }
 
