@@ -78,6 +78,11 @@ const char* name_of(lang::ProgramKind kind) {
     case lang::ProgramKind::Tracepoint: return "tracepoint";
     case lang::ProgramKind::RawTracepoint: return "raw-tracepoint";
     case lang::ProgramKind::PerfEvent: return "perf-event";
+    case lang::ProgramKind::KernelFunction: return "kernel-function";
+    case lang::ProgramKind::KernelAddress: return "kernel-address";
+    case lang::ProgramKind::FunctionEntry: return "function-entry";
+    case lang::ProgramKind::FunctionExit: return "function-exit";
+    case lang::ProgramKind::Iterator: return "iterator";
   }
   TRC_UNREACHABLE("program kind");
 }

@@ -37,7 +37,7 @@ void lower_argument(CallLowering& call) {
   std::string why;
   if (context.positional.empty()) {
     why = fmt::format("The {} builtin can only be used with 'kprobes', 'uprobes' and 'usdt' probes", call.name());
-  } else if (call.surroundings().provider == "uprobe") {
+  } else if (call.surroundings().provider == "uprobe" || call.surroundings().provider == "kprobe") {
     why = fmt::format("x86_64 doesn't support {}", call.name());
   } else {
     why = fmt::format("there is no {}: this probe has {} arguments", call.name(), context.positional.size());
@@ -116,7 +116,8 @@ void lower_reg(CallLowering& call) {
   if (!near.empty()) report.with_hint("did you mean " + near + "?");
 }
 
-/// At entry the instruction pointer is the function; on return only the kernel knows which function that was.
+/// At entry of a user function the instruction pointer is the function. On return only the kernel knows which function that was, and in
+/// its own functions the instruction pointer may stand behind what leads to the probe.
 void lower_func(CallLowering& call) {
   const auto& context = *call.surroundings().context;
   if (!context.has_function) {
@@ -124,7 +125,9 @@ void lower_func(CallLowering& call) {
     return;
   }
   const bool user = context.space == lang::AddressSpace::User;
-  ValuePtr address = context.return_value ? typed::make(lang::make_uint64(), call.span(), typed::CallHelper{kGetFuncIp, {}, true})
+  const bool ask = context.return_value || context.kind == lang::ProgramKind::KernelFunction || context.kind == lang::ProgramKind::FunctionEntry ||
+                   context.kind == lang::ProgramKind::FunctionExit;
+  ValuePtr address = ask ? typed::make(lang::make_uint64(), call.span(), typed::CallHelper{kGetFuncIp, {}, true})
                                           : read_register(call.span(), kInstructionPointer);
   call.result(typed::make(lang::make_symbol(user), call.span(), typed::MakeSymbol{std::move(address)}));
 }

@@ -96,6 +96,7 @@ Result<int> run_image(const Options& o, const image::ProgramImage& image, runtim
   run.all_warnings = o.all_warnings;
   run.no_warnings = o.no_warnings;
   run.dry_run = o.dry_run;
+  run.unsafe = o.unsafe;
   run.exit_with_child = o.exit_with_child;
   run.stop_on_map = o.stop_on_map;
   if (o.test) run.mode = runtime::RunOptions::Mode::Test;
@@ -178,6 +179,7 @@ Result<int> run_script(const Options& o) {
   analyse.unsafe = o.unsafe;
   analyse.headers = {o.include_folders, o.include_files};
   analyse.compat = o.compat;
+  analyse.scope.unsafe = o.unsafe;
   runtime::EndSignals signals;
   std::unique_ptr<runtime::Child> child;
   if (o.pid) {

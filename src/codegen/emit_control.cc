@@ -171,6 +171,17 @@ void FunctionEmitter::open_program() {
     builder_.CreateCondBr(builder_.CreateIsNotNull(frozen), exit_, running, rarely());
     builder_.SetInsertPoint(running);
   }
+  if (state_.program.context.kind == lang::ProgramKind::Iterator) skip_end_of_iterator();
+}
+
+// The kernel calls the program once more at the end, with null for what it has no more of.
+void FunctionEmitter::skip_end_of_iterator() {
+  for (const lang::ContextValue& member : state_.program.context.ctx_members) {
+    if (!member.type.is(lang::TypeKind::Pointer) || member.name == "meta") continue;
+    llvm::BasicBlock* there = block("there");
+    builder_.CreateCondBr(builder_.CreateIsNull(read_context(member)), exit_, there, rarely());
+    builder_.SetInsertPoint(there);
+  }
 }
 
 void FunctionEmitter::close_program() {

@@ -56,6 +56,19 @@ llvm::Value* FunctionEmitter::load_context(std::uint32_t at, std::uint32_t bytes
 
 llvm::Value* FunctionEmitter::load_register(std::uint32_t at) { return load_context(at, 8); }
 
+// The helper gives numbers. What a program of this kind loads from its context the verifier takes for pointers to kernel structures, which it
+// does not let be computed with.
+llvm::Value* FunctionEmitter::traced_function_value(std::uint32_t at) {
+  const Place place = temporary(8);
+  builder_.CreateAlignedStore(i64(0), place.pointer, place.align);
+  if (at == lang::kReturnedValue) {
+    helper(BPF_FUNC_get_func_ret, {context(), place.pointer});
+  } else {
+    helper(BPF_FUNC_get_func_arg, {context(), builder_.getInt32(at / 8), place.pointer});
+  }
+  return builder_.CreateAlignedLoad(builder_.getInt64Ty(), place.pointer, place.align);
+}
+
 llvm::Value* FunctionEmitter::read_context(const lang::ContextValue& value) {
   using namespace lang;
   const Type& type = value.type;
@@ -64,8 +77,12 @@ llvm::Value* FunctionEmitter::read_context(const lang::ContextValue& value) {
       Overloaded{
           [&](const RegisterSource& source) { return normalise(load_register(source.offset), type); },
           [&](const ContextSource& source) -> llvm::Value* {
+            if (state_.program.context.kind == ProgramKind::FunctionEntry || state_.program.context.kind == ProgramKind::FunctionExit) {
+              return normalise(traced_function_value(source.offset), type);
+            }
             if (state_.program.context.kind == ProgramKind::RawTracepoint) return normalise(load_register(source.offset), type);
-            if (source.offset % type.size != 0) return read_scalar(context_address(i64(source.offset)), AddressSpace::Kernel, type);
+            const bool is_checked = state_.program.context.kind == ProgramKind::Iterator;   // loads give pointers that cannot be computed with
+            if (is_checked || source.offset % type.size != 0) return read_scalar(context_address(i64(source.offset)), AddressSpace::Kernel, type);
             return normalise(load_context(source.offset, type.size), type);
           },
           [&](const DataLocSource& source) -> llvm::Value* {

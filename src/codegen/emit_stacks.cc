@@ -32,7 +32,7 @@ llvm::Value* FunctionEmitter::walk_stack(Place name, bool user, std::uint32_t li
   const bool by_tables = unwinding != typed::Unwinding::FramePointers;
   if (by_tables) module_.use_unwind_tables();
   if (unwinding == typed::Unwinding::Tables) flags |= TRC_WALK_TABLES_ONLY;
-  if (state_.program.context.at_entry) flags |= TRC_WALK_ENTRY;
+  if (state_.program.context.kind == lang::ProgramKind::UserProbe && state_.program.context.at_entry) flags |= TRC_WALK_ENTRY;
   const bool mixed = frames == typed::StackFrames::Mixed;
   if (mixed) module_.use_python(stored ? 2 * limit + 2 : 0);   // a marker for each frame at most
   const char* walker = mixed ? (by_tables ? "trc_mixed_stack" : "trc_mixed_stack_fp") : by_tables ? "trc_user_stack" : "trc_user_stack_fp";

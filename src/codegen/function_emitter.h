@@ -71,6 +71,7 @@ class FunctionEmitter {
   // ---- frame and control (emit_control.cc) ----
   void lay_out_slots();
   void open_program();
+  void skip_end_of_iterator();
   void close_program();
   void take_parameters();
   void give_result();
@@ -152,6 +153,7 @@ class FunctionEmitter {
   // ---- context, strings, reads (emit_reads.cc) ----
   llvm::Value* context();
   llvm::Value* runtime_constant(typed::RuntimeConstant which);
+  llvm::Value* traced_function_value(std::uint32_t at);
   llvm::Value* read_context(const lang::ContextValue& value);
   Store prepare_context(const lang::ContextValue& value);
   llvm::Value* load_context(std::uint32_t at, std::uint32_t bytes);  // 1, 2, 4 or 8 bytes, zero-extended

@@ -124,8 +124,9 @@ Result<> check_map_counts(const typed::TypedProgram& program, const llvm::Module
 void describe_programs(const typed::TypedProgram& program, image::ProgramImage& image) {
   for (const typed::Program& p : program.programs) {
     const typed::ProbeSpec& probe = program.probes[p.probe];
-    const bool is_return = p.context.kind == lang::ProgramKind::UserProbe && p.context.return_value.has_value();
-    image.programs.push_back({p.name, p.context.kind, probe.needs_cookie, is_return, probe.span});
+    const bool is_return = (p.context.kind == lang::ProgramKind::UserProbe || p.context.kind == lang::ProgramKind::KernelFunction) &&
+                           p.context.return_value.has_value();
+    image.programs.push_back({p.name, p.context.kind, probe.needs_cookie, is_return, p.context.bound_to, probe.span});
   }
   for (const typed::ProbeSpec& probe : program.probes) image.probes.push_back({probe.provider, probe.text, probe.program, probe.span});
 }

@@ -68,10 +68,11 @@ struct ProgramEntry {
   std::string name;                 ///< function symbol in the object
   lang::ProgramKind kind = lang::ProgramKind::TestRun;
   bool uses_cookie = false;         ///< asks bpf_get_attach_cookie which attach point fired
-  bool is_return = false;           ///< uretprobe
+  bool is_return = false;           ///< uretprobe, kretprobe
+  std::string bound_to;             ///< lang::Context::bound_to
   Span span;
   template <class Archive>
-  void serialize(Archive& ar) { ar(name, kind, uses_cookie, is_return, span); }
+  void serialize(Archive& ar) { ar(name, kind, uses_cookie, is_return, bound_to, span); }
 };
 
 /// One attach point of the script; its index is its id. A wildcard, or a target found only when it runs, gets further ids from the

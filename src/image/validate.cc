@@ -128,7 +128,7 @@ Result<> validate(const lang::EventSchema& event, const ProgramImage& image) {
 Result<> validate(const ProgramImage& image) {
   for (const MapEntry& map : image.maps) TRC_CHECK(validate(map));
   for (const ProgramEntry& program : image.programs) {
-    if (static_cast<unsigned>(program.kind) > static_cast<unsigned>(lang::ProgramKind::PerfEvent)) return wrong("a program of an unknown kind");
+    if (static_cast<unsigned>(program.kind) > static_cast<unsigned>(lang::ProgramKind::Iterator)) return wrong("a program of an unknown kind");
     TRC_CHECK(validate(program.span, image));
   }
   for (const ProbeEntry& probe : image.probes) {

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <fstream>
@@ -24,14 +25,19 @@ std::optional<std::uint32_t> sysfs_number(const std::string& path) {
   return static_cast<std::uint32_t>(std::strtoul(text.c_str(), nullptr, 10));
 }
 
-struct UprobePmu {
+struct ProbePmu {
   std::optional<std::uint32_t> type, return_bit, semaphore_shift;
 };
-const UprobePmu& uprobe_pmu() {
-  static const UprobePmu pmu = [] {
-    const std::string base = "/sys/bus/event_source/devices/uprobe/";
-    return UprobePmu{sysfs_number(base + "type"), sysfs_number(base + "format/retprobe"), sysfs_number(base + "format/ref_ctr_offset")};
-  }();
+ProbePmu read_pmu(const std::string& name) {
+  const std::string base = "/sys/bus/event_source/devices/" + name + "/";
+  return {sysfs_number(base + "type"), sysfs_number(base + "format/retprobe"), sysfs_number(base + "format/ref_ctr_offset")};
+}
+const ProbePmu& uprobe_pmu() {
+  static const ProbePmu pmu = read_pmu("uprobe");
+  return pmu;
+}
+const ProbePmu& kprobe_pmu() {
+  static const ProbePmu pmu = read_pmu("kprobe");
   return pmu;
 }
 
@@ -69,7 +75,7 @@ Result<Fd> attach_uprobe_multi(int program, const UprobeMulti& request) {
 }
 
 Result<PerfLink> attach_uprobe_event(int program, const UprobeEvent& request, std::optional<std::uint64_t> cookie) {
-  const UprobePmu& pmu = uprobe_pmu();
+  const ProbePmu& pmu = uprobe_pmu();
   if (!pmu.type) return Error("this kernel has no uprobes (CONFIG_UPROBE_EVENTS is off)");
   perf_event_attr attr{};
   attr.type = *pmu.type;
@@ -90,6 +96,36 @@ Result<PerfLink> attach_uprobe_event(int program, const UprobeEvent& request, st
   return connect(program, std::move(event), cookie);
 }
 
+Result<Fd> attach_kprobe_multi(int program, const KprobeMulti& request) {
+  LIBBPF_OPTS(bpf_link_create_opts, options);
+  const bool by_address = !request.addresses.empty();
+  if (by_address) options.kprobe_multi.addrs = reinterpret_cast<const unsigned long*>(request.addresses.data());
+  else options.kprobe_multi.syms = const_cast<const char**>(request.names.data());
+  options.kprobe_multi.cnt = static_cast<std::uint32_t>(by_address ? request.addresses.size() : request.names.size());
+  options.kprobe_multi.cookies = request.cookies.empty() ? nullptr : reinterpret_cast<const __u64*>(request.cookies.data());
+  options.kprobe_multi.flags = request.is_return ? BPF_F_KPROBE_MULTI_RETURN : 0;
+  const int link = bpf_link_create(program, 0, BPF_TRACE_KPROBE_MULTI, &options);
+  if (link < 0) return Error::from_errno("connect the program");
+  return Fd(link);
+}
+
+Result<PerfLink> attach_kprobe_event(int program, const KprobeEvent& request, std::optional<std::uint64_t> cookie) {
+  const ProbePmu& pmu = kprobe_pmu();
+  if (!pmu.type) return Error("this kernel has no kprobes (CONFIG_KPROBE_EVENTS is off)");
+  perf_event_attr attr{};
+  attr.type = *pmu.type;
+  attr.sample_period = 1;
+  attr.wakeup_events = 1;
+  attr.config1 = request.function.empty() ? 0 : reinterpret_cast<std::uint64_t>(request.function.c_str());
+  attr.config2 = request.offset;
+  if (request.is_return) {
+    if (!pmu.return_bit) return Error("this kernel has no kretprobes");
+    attr.config |= std::uint64_t{1} << *pmu.return_bit;
+  }
+  TRC_TRY(event, open_perf_event(attr, -1, 0));
+  return connect(program, std::move(event), cookie);
+}
+
 Result<PerfLink> attach_tracepoint(int program, std::uint32_t id, std::optional<std::uint64_t> cookie) {
   perf_event_attr attr{};
   attr.type = PERF_TYPE_TRACEPOINT;
@@ -107,10 +143,42 @@ Result<Fd> attach_raw_tracepoint(int program, const std::string& event, std::opt
   return Fd(link);
 }
 
+Result<Fd> attach_function(int program, std::optional<std::uint64_t> cookie) {
+  LIBBPF_OPTS(bpf_raw_tp_opts, options, .cookie = cookie.value_or(0));
+  const int link = bpf_raw_tracepoint_open_opts(program, &options);
+  if (link < 0) return Error::from_errno("connect the program");
+  return Fd(link);
+}
+
+Result<> run_iterator(int program, std::int32_t pid) {
+  LIBBPF_OPTS(bpf_link_create_opts, options);
+  bpf_iter_link_info info{};
+  if (pid > 0) {
+    info.task.pid = static_cast<std::uint32_t>(pid);
+    options.iter_info = &info;
+    options.iter_info_len = sizeof info;
+  }
+  const Fd link(bpf_link_create(program, 0, BPF_TRACE_ITER, &options));
+  if (!link || link.get() < 0) return Error::from_errno("connect the program");
+  const Fd iterator(bpf_iter_create(link.get()));
+  if (!iterator || iterator.get() < 0) return Error::from_errno("run the iterator");
+  char text[4096];
+  for (;;) {
+    const ssize_t got = ::read(iterator.get(), text, sizeof text);
+    if (got == 0) return {};
+    if (got < 0 && errno != EAGAIN && errno != EINTR) return Error::from_errno("run the iterator");
+  }
+}
+
 Result<PerfLink> attach_sampling(int program, const Sampling& sampling, std::int32_t task, int cpu, Inherit inherit, std::optional<std::uint64_t> cookie) {
   perf_event_attr attr{};
   attr.type = sampling.type;
   attr.config = sampling.config;
+  if (sampling.type == PERF_TYPE_BREAKPOINT) {
+    attr.bp_addr = sampling.address;
+    attr.bp_len = sampling.length;
+    attr.bp_type = sampling.access;
+  }
   if (sampling.frequency != 0) {
     attr.freq = 1;
     attr.sample_freq = sampling.frequency;

@@ -25,6 +25,15 @@ struct UprobeMulti {
 /// One link for all sites. Error::code() 524 (ENOTSUPP) and others mean that at least one site cannot be probed.
 Result<Fd> attach_uprobe_multi(int program, const UprobeMulti& request);
 
+struct KprobeMulti {
+  std::span<const std::uint64_t> addresses;    ///< of functions; or, if empty,
+  std::span<const char* const> names;
+  std::span<const std::uint64_t> cookies;      ///< empty, or one per site
+  bool is_return = false;
+};
+/// One link for all functions. Fails as a whole when one of them cannot be traced.
+Result<Fd> attach_kprobe_multi(int program, const KprobeMulti& request);
+
 /// A perf event and the link of a program to it.
 struct PerfLink { Fd event; Fd link; };
 
@@ -35,7 +44,17 @@ struct UprobeEvent {
   std::int32_t pid = -1;
 };
 Result<PerfLink> attach_uprobe_event(int program, const UprobeEvent& request, std::optional<std::uint64_t> cookie);
+struct KprobeEvent {
+  std::string function;               ///< "" when `offset` is an address
+  std::uint64_t offset = 0;
+  bool is_return = false;
+};
+Result<PerfLink> attach_kprobe_event(int program, const KprobeEvent& request, std::optional<std::uint64_t> cookie);
 Result<PerfLink> attach_tracepoint(int program, std::uint32_t id, std::optional<std::uint64_t> cookie);
+/// A program of type Fentry or Fexit to the function that it was bound to.
+Result<Fd> attach_function(int program, std::optional<std::uint64_t> cookie);
+/// Runs a program of type Iterator over everything, or over what belongs to process `pid`; returns when it is done.
+Result<> run_iterator(int program, std::int32_t pid);
 Result<Fd> attach_raw_tracepoint(int program, const std::string& event, std::optional<std::uint64_t> cookie);
 
 struct Sampling {
@@ -43,6 +62,8 @@ struct Sampling {
   std::uint64_t config = 0;
   std::uint64_t period = 0;       ///< when frequency == 0
   std::uint64_t frequency = 0;
+  std::uint64_t address = 0;      ///< PERF_TYPE_BREAKPOINT: what is watched
+  std::uint32_t length = 0, access = 0;
 };
 /// Whom an event of one thread counts besides: the threads that it will create, or the processes too. Only its own samples carry the cookie.
 enum class Inherit : std::uint8_t { Threads, Processes };

@@ -47,9 +47,13 @@ TypeRow row(ProgramType type) {
   switch (type) {
     case ProgramType::RawTracepoint: return {BPF_PROG_TYPE_RAW_TRACEPOINT, 0};
     case ProgramType::Kprobe: return {BPF_PROG_TYPE_KPROBE, 0};
+    case ProgramType::KprobeMulti: return {BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI};
     case ProgramType::UprobeMulti: return {BPF_PROG_TYPE_KPROBE, abi::kTraceUprobeMulti};
     case ProgramType::Tracepoint: return {BPF_PROG_TYPE_TRACEPOINT, 0};
     case ProgramType::PerfEvent: return {BPF_PROG_TYPE_PERF_EVENT, 0};
+    case ProgramType::Fentry: return {BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY};
+    case ProgramType::Fexit: return {BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT};
+    case ProgramType::Iterator: return {BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER};
   }
   return {BPF_PROG_TYPE_UNSPEC, 0};
 }
@@ -86,6 +90,14 @@ Result<> BpfObject::set_type(const std::string& function, ProgramType type) {
   const TypeRow r = row(type);
   bpf_program__set_type(program, r.type);
   bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(r.expected));
+  return {};
+}
+
+Result<> BpfObject::bind(const std::string& function, const std::string& target) {
+  const Collect scope(log_);
+  bpf_program* program = bpf_object__find_program_by_name(object_, function.c_str());
+  if (program == nullptr) return Error("the BPF object has no program '" + function + "'");
+  if (const int err = bpf_program__set_attach_target(program, 0, target.c_str())) return Error::from_errno(target + " in the kernel's BTF", -err);
   return {};
 }
 

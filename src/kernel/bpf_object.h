@@ -13,7 +13,7 @@ struct bpf_object;
 
 namespace trc::kernel {
 
-enum class ProgramType : std::uint8_t { RawTracepoint, Kprobe, UprobeMulti, Tracepoint, PerfEvent };
+enum class ProgramType : std::uint8_t { RawTracepoint, Kprobe, KprobeMulti, UprobeMulti, Tracepoint, PerfEvent, Fentry, Fexit, Iterator };
 
 class BpfObject {
  public:
@@ -25,6 +25,8 @@ class BpfObject {
 
   // Before load().
   Result<> set_type(const std::string& function, ProgramType type);
+  /// The kernel function (Fentry, Fexit) or kind of iterator that a program is for. Looked up in the kernel's BTF.
+  Result<> bind(const std::string& function, const std::string& target);
   Result<> set_max_entries(const std::string& map, std::uint32_t entries);
   /// Programs use this map instead of one of their own. It must be of the shape that they declare.
   Result<> use_map(const std::string& map, int fd);

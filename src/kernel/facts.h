@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "kernel/kernel_functions.h"
 
 namespace trc::kernel {
 
@@ -26,7 +27,13 @@ struct TracepointFormat {
   std::vector<TracepointField> fields;  ///< without common_*
 };
 
-enum class Feature : std::uint8_t { UprobeMulti, RingBuffer, TracepointCookie, RawTracepointCookie, BtfVmlinux };
+enum class Feature : std::uint8_t {
+  UprobeMulti, RingBuffer, TracepointCookie, RawTracepointCookie, BtfVmlinux,
+  Kprobe,        ///< perf events on kernel instructions (CONFIG_KPROBE_EVENTS)
+  Trampolines,   ///< fentry and fexit
+  HardwareCounters,  ///< a PMU: perf events of type PERF_TYPE_HARDWARE
+  KprobeMulti,   ///< one link for many kernel functions (CONFIG_FPROBE, 5.18)
+};
 
 class Facts {
  public:
@@ -52,6 +59,8 @@ class Facts {
   }
   /// The module of each number; "vmlinux" is the first.
   virtual std::vector<std::string> btf_names() const { return {}; }
+  /// The functions of the kernel; kept, so it stays valid. Reading them takes the kernel some 50 ms.
+  virtual Result<const KernelFunctions*> kernel_functions() const { return Error("the functions of the kernel are not known"); }
   virtual bool has(Feature feature) const = 0;
   virtual std::uint32_t possible_cpus() const = 0;
   virtual std::vector<std::uint32_t> online_cpus() const = 0;

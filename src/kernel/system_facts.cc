@@ -105,6 +105,15 @@ class SystemFacts final : public Facts {
     return btf_names_;
   }
 
+  Result<const KernelFunctions*> kernel_functions() const override {
+    if (!functions_) {
+      const auto directory = tracefs();
+      TRC_TRY(read, read_kernel_functions(directory ? *directory : std::string()));
+      functions_ = std::make_unique<KernelFunctions>(std::move(read));
+    }
+    return functions_.get();
+  }
+
   bool has(Feature feature) const override {
     const auto index = static_cast<std::size_t>(feature);
     if (index >= features_.size()) return probe_feature(feature);
@@ -165,6 +174,7 @@ class SystemFacts final : public Facts {
   mutable std::vector<std::unique_ptr<Btf>> btf_;            // by number
   mutable std::unique_ptr<Result<Tracefs>> tracefs_;
   mutable std::vector<std::string> tracepoints_;
+  mutable std::unique_ptr<KernelFunctions> functions_;
   mutable std::vector<std::string> raw_names_;               // "module:name"
   mutable std::map<std::string, std::uint32_t> raw_arguments_;
   mutable std::array<std::optional<bool>, 16> features_;

@@ -19,12 +19,19 @@ enum class ProgramKind : std::uint8_t {
   Tracepoint,     ///< pointer to the trace record
   RawTracepoint,  ///< u64 args[]
   PerfEvent,      ///< struct bpf_perf_event_data* (regs first)
+  KernelFunction, ///< entry or return of kernel functions: struct pt_regs* (program type kprobe; multi link where the kernel has it)
+  KernelAddress,  ///< an instruction of the kernel: struct pt_regs* (program type kprobe)
+  FunctionEntry,  ///< fentry: the arguments are asked of a helper, see kReturnedValue; bound to one kernel function when it is loaded
+  FunctionExit,   ///< fexit: the same
+  Iterator,       ///< struct bpf_iter__KIND*; bound to a kind of iterator when it is loaded
 };
 
 /// A value in the saved user registers (struct pt_regs at the context's start), `offset` in bytes into pt_regs.
 struct RegisterSource { std::uint16_t offset; };
 /// A value in the memory the context points to (tracepoint record, raw tracepoint argument array).
 struct ContextSource { std::uint32_t offset; };
+/// ContextSource::offset of what a function returned, in a FunctionExit context; arguments lie 8 bytes apart from 0.
+inline constexpr std::uint32_t kReturnedValue = 0xffffffff;
 /// A string or array whose (u32: length<<16 | offset) locator lies at `offset` in the trace record (__data_loc).
 struct DataLocSource { std::uint32_t offset; };
 /// A USDT operand: constant, register, or memory at base register + displacement (+ index register * scale), read from user memory.
@@ -57,6 +64,8 @@ struct Context {
   bool has_registers = false;                    ///< reg(), user or kernel registers of the interrupted code at hand
   bool has_function = false;                     ///< func
   bool at_entry = false;                         ///< every place is the first instruction of a function
+  std::string bound_to;                          ///< FunctionEntry, FunctionExit: the kernel function; Iterator: its kind
+  std::vector<ContextValue> ctx_members;         ///< members of `ctx`
   std::string why_no_args;                       ///< said when `args` is asked for and named is empty
   std::vector<RefusedNames> refused_names;       ///< members of `args` that the event has but a program may not read
 };

@@ -2,6 +2,7 @@
 // the kernel refuses to put a uprobe on. One file an architecture (arch_x86_64.cc); a port adds a file and changes nothing else.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -22,6 +23,8 @@ struct Arch {
   std::optional<RegisterPlace> (*find_register)(std::string_view name) = nullptr;
   /// Whether the kernel accepts a uprobe on the instruction that these bytes start with (up to 15; fewer at the end of a file).
   bool (*is_probeable)(std::string_view code) = nullptr;
+  /// Bytes of the instruction that the code (up to 15 bytes) starts with; 0: not known.
+  std::size_t (*instruction_length)(std::string_view code) = nullptr;
 };
 
 /// The processor trc was built for.

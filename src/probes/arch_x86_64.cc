@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "probes/arch.h"
+#include "probes/x86_instruction.h"
 
 #if !defined(__x86_64__)
 #error "add src/probes/arch_<name>.cc for this architecture"
@@ -74,7 +75,7 @@ bool is_probeable(std::string_view code) {
   return at < code.size() && !contains(kRefusedOpcodes, byte(at));
 }
 
-constexpr Arch kArch = {"x86-64", EM_X86_64, kArguments, TRC_REG(rax), TRC_REG(rip), find_register, is_probeable};
+constexpr Arch kArch = {"x86-64", EM_X86_64, kArguments, TRC_REG(rax), TRC_REG(rip), find_register, is_probeable, x86_instruction_length};
 
 }  // namespace
 

@@ -112,6 +112,23 @@ FunctionMatches match_by_name(const ElfFile& elf, const FunctionPattern& pattern
   return matches;
 }
 
+/// A breakpoint inside an instruction would change what the program does. The instructions are counted through from the function's start.
+Result<> check_boundary(const ElfFile& elf, const FunctionSite& site) {
+  const std::uint64_t start = site.file_offset - site.offset;
+  std::uint64_t at = 0;
+  while (at < site.offset) {
+    const std::size_t length = native_arch().instruction_length(elf.bytes(start + at, kInstructionBytes));
+    if (length == 0) {
+      return Error(fmt::format("Could not determine instruction boundary: {}:{}+{}", elf.path(), site.function, site.offset))
+          .hint(fmt::format("trc does not know the instruction at {}+{}; --unsafe probes the address all the same", site.function, at));
+    }
+    at += length;
+  }
+  if (at == site.offset) return {};
+  return Error(fmt::format("Could not add uprobe into middle of instruction: {}:{}+{}", elf.path(), site.function, site.offset))
+      .hint(fmt::format("the next instruction begins at {}+{}", site.function, at));
+}
+
 Result<FunctionMatches> match_offset(const ElfFile& elf, const FunctionPattern& pattern) {
   FunctionMatches matches = match_by_name(elf, pattern);
   for (FunctionSite& site : matches.sites) {
@@ -127,6 +144,7 @@ Result<FunctionMatches> match_offset(const ElfFile& elf, const FunctionPattern& 
     const auto offset = elf.is_code(site.address) ? elf.file_offset(site.address) : std::nullopt;
     if (!offset) return Error(fmt::format("{}+{} lies outside of the code", site.function, pattern.number));
     site.file_offset = *offset;
+    if (!pattern.any_offset) TRC_CHECK(check_boundary(elf, site));
   }
   return matches;
 }
@@ -142,6 +160,7 @@ Result<FunctionMatches> match_address(const ElfFile& elf, const FunctionPattern&
   if (const Function* function = elf.at(pattern.number)) {
     site.function = function->name;
     site.offset = pattern.number - function->address;
+    if (!pattern.any_offset) TRC_CHECK(check_boundary(elf, site));
   }
   matches.sites.push_back(site);
   return matches;
@@ -160,7 +179,7 @@ Result<FunctionMatches> match_form(const ElfFile& elf, const FunctionPattern& pa
 }  // namespace
 
 FunctionPattern parse_function(std::string_view text, bool is_demangled) {
-  FunctionPattern pattern{Form::Name, std::string(text), 0, is_demangled, false};
+  FunctionPattern pattern{.text = std::string(text), .is_demangled = is_demangled};
   if (has_glob(text)) {
     pattern.form = Form::Wildcard;
     return pattern;

@@ -16,6 +16,7 @@ struct FunctionPattern {
   std::string text;              ///< the name or pattern; of Offset without "+N"
   std::uint64_t number = 0;      ///< Offset: bytes into the function; Address: virtual address in the file
   bool is_demangled = false;     ///< cpp:
+  bool any_offset = false;       ///< Offset, Address: also where no instruction seems to begin
   bool exported_only = false;    ///< Wildcard: only what the file offers to others (.dynsym)
 };
 
@@ -34,8 +35,8 @@ struct FunctionMatches {
   std::size_t skipped = 0;          ///< matched a wildcard, but the kernel refuses them or they are IFUNC resolvers
 };
 
-/// Finding nothing is not an error here. Errors: an offset outside its function, an address outside the code, a single function that the
-/// kernel refuses.
+/// Finding nothing is not an error here. Errors: an offset outside its function or inside an instruction, an address outside the code, a single
+/// function that the kernel refuses.
 Result<FunctionMatches> match_functions(const symbols::ElfFile& elf, const FunctionPattern& pattern);
 
 }  // namespace trc::probes

@@ -41,6 +41,17 @@ struct UserProbes {
   bool is_return = false;
   std::int32_t pid = -1;              ///< -1: every process
 };
+/// A place in the kernel: `function` is said in messages, and attached to by name where the kernel hides addresses.
+struct KernelSite {
+  std::uint64_t address = 0;          ///< of the function, or of the instruction when there is no function
+  std::uint64_t offset = 0;           ///< bytes into the function
+  std::string name;                   ///< full attach point text of this site, what `probe` prints
+  std::string function;
+};
+struct KernelProbes {
+  std::vector<KernelSite> sites;
+  bool is_return = false;
+};
 struct TracepointAttach { std::string category, event; std::uint32_t id = 0; };
 struct RawTracepointAttach { std::string event; };
 struct PerfEventAttach {
@@ -51,10 +62,17 @@ struct PerfEventAttach {
   bool every_cpu = true;              ///< false: one CPU only (interval)
   std::int32_t pid = -1;              ///< this process and the threads that it will create
   bool with_children = false;         ///< and the processes that it will create
+  std::uint64_t address = 0;          ///< PERF_TYPE_BREAKPOINT: watched, with `length` bytes
+  std::uint32_t length = 0;
+  std::uint32_t access = 0;           ///< HW_BREAKPOINT_*
 };
+/// The program is bound to its function (lang::Context::bound_to) when it is loaded.
+struct FunctionAttach {};
+/// The program is run over everything there is of its kind; `pid`: of that process only, for kinds that know processes.
+struct IteratorAttach { std::int32_t pid = -1; };
 struct AttachSpec {
   std::string name;                   ///< full attach point text
-  std::variant<RunByUs, UserProbes, TracepointAttach, RawTracepointAttach, PerfEventAttach> how;
+  std::variant<RunByUs, UserProbes, KernelProbes, TracepointAttach, RawTracepointAttach, PerfEventAttach, FunctionAttach, IteratorAttach> how;
 };
 
 /// What the process options of this run say about whom to trace.
@@ -62,6 +80,7 @@ struct Scope {
   std::int32_t pid = -1;              ///< -p, or the -c child; -1: none
   bool is_child = false;              ///< pid is the -c child
   std::string command_path;           ///< -c: file that will be executed first ("" without -c), for bare names
+  bool unsafe = false;                ///< --unsafe
   bool executed = false;              ///< following: command_path is what `pid` has just executed and wants_exec() accepted
   bool tree_known = false;            ///< -c: programs know themselves which processes are the command's (stdlib/process_tree_abi.h)
 
@@ -94,6 +113,8 @@ class Provider {
   virtual PidScope pid_scope() const { return PidScope::None; }
   /// Of a provider whose programs the runner runs itself.
   virtual std::optional<RunWhen> run_when() const { return std::nullopt; }
+  /// The kernel runs the program that was attached last before the others, so a script's are attached in reverse to run as they stand.
+  virtual bool newest_runs_first() const { return false; }
   virtual std::string_view doc() const = 0;       ///< one line, for --help and the manual
   virtual std::string_view example() const = 0;   ///< an attach point
 

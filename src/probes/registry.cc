@@ -19,8 +19,7 @@ struct UnbuiltProvider {
   std::string_view aliases[2];  // empty: none
 };
 constexpr UnbuiltProvider kUnbuilt[] = {
-    {"kprobe", {"k", ""}},     {"kretprobe", {"kr", ""}},  {"fentry", {"f", "kfunc"}}, {"fexit", {"fr", "kretfunc"}},
-    {"hardware", {"h", ""}},   {"watchpoint", {"w", ""}},  {"iter", {"it", ""}},
+    {"fentry", {"f", "kfunc"}}, {"fexit", {"fr", "kretfunc"}}, {"iter", {"it", ""}},
 };
 
 /// "u" and "U" are two providers, so they are compared as written; everything else in lower case.
@@ -95,8 +94,10 @@ std::vector<std::string> Provider::describe(const Target& target, const kernel::
 
 std::span<const Provider* const> registry() {
   static const std::array providers = {
-      &begin_provider(), &end_provider(), &self_provider(), &test_provider(), &bench_provider(), &uprobe_provider(), &uretprobe_provider(), &usdt_provider(),
+      &begin_provider(), &end_provider(), &self_provider(), &test_provider(), &bench_provider(), &kprobe_provider(), &kretprobe_provider(),
+      &uprobe_provider(), &uretprobe_provider(), &usdt_provider(),
       &tracepoint_provider(), &raw_tracepoint_provider(), &profile_provider(), &interval_provider(), &software_provider(),
+      &hardware_provider(), &watchpoint_provider(),
   };
   return providers;
 }
@@ -184,7 +185,7 @@ Result<std::vector<std::string>> list_probes(std::string_view pattern, const ker
       continue;
     }
     const std::string event = quote_field(word.empty() ? "*" : word);
-    for (const char* kernel_side : {"tracepoint:*:", "rawtracepoint:*:", "software:"}) {
+    for (const char* kernel_side : {"kprobe:", "kretprobe:", "tracepoint:*:", "rawtracepoint:*:", "software:"}) {
       TRC_CHECK(list_one(kernel_side + event, facts, scope, names));
     }
     if (event == "*") {

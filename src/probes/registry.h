@@ -10,6 +10,8 @@ const Provider& end_provider();
 const Provider& self_provider();
 const Provider& test_provider();
 const Provider& bench_provider();
+const Provider& kprobe_provider();
+const Provider& kretprobe_provider();
 const Provider& uprobe_provider();
 const Provider& uretprobe_provider();
 const Provider& usdt_provider();
@@ -18,6 +20,8 @@ const Provider& raw_tracepoint_provider();
 const Provider& profile_provider();
 const Provider& interval_provider();
 const Provider& software_provider();
+const Provider& hardware_provider();
+const Provider& watchpoint_provider();
 
 /// The attach points that one with a wildcard for its probe type stands for: those types whose forms fit. Types of user space when a process
 /// is traced or a path is named, else all others. An attach point without such a wildcard is returned as it is. Error: no type fits.

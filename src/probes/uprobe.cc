@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <optional>
 
 #include "base/glob.h"
 #include "base/strings.h"
@@ -10,20 +12,38 @@
 #include "probes/function_match.h"
 #include "probes/registry.h"
 #include "probes/user_files.h"
+#include "symbols/debug_info.h"
 
 namespace trc::probes {
 namespace {
 
 using Form = FunctionPattern::Form;
 
-/// What the fields of a target say. They are [function], [file, function] or [file, "cpp", name].
+/// What the fields of a target say. They are [function], [file, function], [file, "cpp", name] or [file@source, line] with a column or not.
 struct Parts {
   std::string file;
   FunctionPattern pattern;
+  std::optional<symbols::SourceLine> line;
 };
+
+bool is_number(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos; }
+
+std::optional<symbols::SourceLine> source_line(const std::vector<std::string>& fields) {
+  if (fields.size() < 2 || fields.size() > 3 || !is_number(fields[1]) || (fields.size() == 3 && !is_number(fields[2]))) return std::nullopt;
+  const std::size_t at = fields[0].find('@');
+  if (at == std::string::npos) return std::nullopt;
+  const auto number = [](const std::string& text) { return static_cast<unsigned>(std::strtoul(text.c_str(), nullptr, 10)); };
+  return symbols::SourceLine{fields[0].substr(at + 1), number(fields[1]), fields.size() == 3 ? number(fields[2]) : 0};
+}
 
 Parts parts_of(const Target& target) {
   Parts parts;
+  if (auto line = source_line(target.fields)) {
+    parts.file = target.fields[0].substr(0, target.fields[0].find('@'));
+    parts.line = std::move(line);
+    parts.pattern.form = Form::Address;
+    return parts;
+  }
   if (target.fields.size() > 1) parts.file = target.fields.front();
   parts.pattern = parse_function(target.fields.back(), target.fields.size() == 3);
   return parts;
@@ -65,21 +85,21 @@ class UserFunction final : public Provider {
   std::string_view name() const override { return name_; }
   std::span<const std::string_view> aliases() const override { return aliases_; }
   PidScope pid_scope() const override { return PidScope::Attach; }
+  bool newest_runs_first() const override { return true; }
   std::string_view doc() const override { return doc_; }
   std::string_view example() const override { return example_; }
 
   Result<Target> parse(const std::vector<std::string>& fields) const override {
     if (fields.empty() || fields.size() > 3) return wrong_field_count(*this, "2 arguments", fields.size());
     if (fields.size() == 1 && fields[0].find('/') != std::string::npos) return wrong_field_count(*this, "2 arguments", 1);
-    if (fields.size() == 3 && fields[1] != "cpp") {
+    const bool is_line = source_line(fields).has_value();
+    if (is_line && is_return_) return Error("uretprobe fires when a function returns, so it takes no source line").hint("use uprobe to probe a line");
+    if (fields.size() == 3 && fields[1] != "cpp" && !is_line) {
       return Error(fmt::format("'{}' is not a language of {} targets", fields[1], name_))
           .hint(fmt::format("write {}:FILE:cpp:\"NAME\", or quote a name that has ':' in it", name_));
     }
     if (fields.back().empty()) return Error(fmt::format("{} needs the name of a function", name_)).hint(fmt::format("for example {}", example_));
     if (fields.size() > 1 && fields[0].empty()) return Error(fmt::format("{} needs a file", name_)).hint(fmt::format("for example {}", example_));
-    if (fields.size() == 2 && fields[0].find('@') != std::string::npos && fields[1].find_first_not_of("0123456789") == std::string::npos) {
-      return Error("probing a source line is not supported yet").hint("probe the address of the line in hexadecimal");
-    }
     Target target{std::string(name_), fields, canonical_text(name_, fields)};
     if (is_return_ && parts_of(target).pattern.form == Form::Offset) {
       return Error("uretprobe fires when a function returns, so it takes no offset").hint("use uprobe to probe an instruction");
@@ -115,7 +135,9 @@ class UserFunction final : public Provider {
       probes.is_return = is_return_;
       probes.pid = scope.attach_pid();
       for (const FunctionSite& site : match.found.sites) {
-        probes.sites.push_back({site.file_offset, 0, site_name(match.file, site), std::string(site.function)});
+        const bool is_line = parts_of(target).line.has_value();
+        std::string name = is_line ? canonical_text(name_, {match.file.path, std::to_string(site.address)}) : site_name(match.file, site);
+        probes.sites.push_back({site.file_offset, 0, std::move(name), std::string(site.function)});
       }
       expansion.specs.push_back({target.text, std::move(probes)});
     }
@@ -176,6 +198,12 @@ class UserFunction final : public Provider {
       // A virtual address belongs to the file that was named, not to its libraries.
       if (parts.pattern.form == Form::Address && &file != &resolved.files.front()) break;
       FunctionPattern pattern = parts.pattern;
+      pattern.any_offset = scope.unsafe;
+      if (parts.line) {
+        TRC_TRY(address, symbols::find_source_line(file.path, *parts.line));
+        pattern.number = address;
+        pattern.any_offset = true;   // the compiler says that a statement begins there
+      }
       // "Every function of the program" is what its library offers. With the internal helpers that a full symbol table adds, which run
       // millions of times a second, the program would stand still; any narrower pattern, or the library's path, reaches them.
       pattern.exported_only = resolved.is_program && &file != &resolved.files.front() && pattern.text == "*";

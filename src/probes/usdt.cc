@@ -56,6 +56,7 @@ class Usdt final : public Provider {
   std::string_view name() const override { return "usdt"; }
   std::span<const std::string_view> aliases() const override { return kAliases; }
   PidScope pid_scope() const override { return PidScope::Attach; }
+  bool newest_runs_first() const override { return true; }
   std::string_view doc() const override { return "probe points that a program's author put into it"; }
   std::string_view example() const override { return "usdt:/usr/bin/python3:python:function__entry"; }
 

@@ -11,6 +11,7 @@ namespace trc::runtime {
 namespace {
 
 using probes::AttachSpec;
+using probes::KernelProbes;
 using probes::RunByUs;
 using probes::RunWhen;
 using probes::UserProbes;
@@ -18,6 +19,32 @@ using probes::UserProbes;
 constexpr std::size_t kMostProcesses = 64;   // of the command, that are attached to one by one
 
 bool is_user_provider(std::string_view name) { return name == "uprobe" || name == "uretprobe" || name == "usdt"; }
+
+/// What each place of a spec is called.
+std::vector<std::string> site_names(const AttachSpec& spec) {
+  std::vector<std::string> names;
+  if (const auto* user = std::get_if<UserProbes>(&spec.how)) {
+    for (const probes::UserSite& site : user->sites) names.push_back(site.name);
+  } else if (const auto* kernel = std::get_if<KernelProbes>(&spec.how)) {
+    for (const probes::KernelSite& site : kernel->sites) names.push_back(site.name);
+  } else {
+    names.push_back(spec.name);
+  }
+  return names;
+}
+
+std::size_t site_count(const AttachSpec& spec) {
+  if (const auto* user = std::get_if<UserProbes>(&spec.how)) return user->sites.size();
+  if (const auto* kernel = std::get_if<KernelProbes>(&spec.how)) return kernel->sites.size();
+  return 1;
+}
+
+/// A place of a spec in words.
+std::string site_text(const AttachSpec& spec, std::size_t site) {
+  if (const auto* user = std::get_if<UserProbes>(&spec.how)) return fmt::format("'{}' in {}", user->sites[site].function, user->path);
+  if (const auto* kernel = std::get_if<KernelProbes>(&spec.how)) return fmt::format("'{}'", kernel->sites[site].function);
+  return spec.name;
+}
 
 }  // namespace
 
@@ -49,9 +76,10 @@ std::vector<Attacher::OwnRun> Attacher::run_by_us(RunWhen when) const {
 }
 
 bool Attacher::nothing_to_wait_for() const {
-  return std::all_of(points_.begin(), points_.end(), [](const Point& point) {
+  return std::all_of(points_.begin(), points_.end(), [&](const Point& point) {
     const auto when = point.provider->run_when();
-    return when && *when != RunWhen::Signal;
+    if (when) return *when != RunWhen::Signal;
+    return image_.programs[image_.probes[point.index].program].kind == lang::ProgramKind::Iterator;
   });
 }
 
@@ -59,15 +87,14 @@ bool Attacher::has_user_targets() const {
   return std::any_of(points_.begin(), points_.end(), [](const Point& point) { return point.is_user; });
 }
 
-/// Kernel events in the order of the script, user probes in reverse: the kernel puts a new uprobe consumer before the others, and so two
-/// blocks on one function run as they are written.
+/// Two blocks on one event run as they are written, whichever end of its list the kernel puts a new program to.
 std::vector<Attacher::Point*> Attacher::in_attach_order() {
   std::vector<Point*> order;
   for (Point& point : points_) {
-    if (!point.is_user) order.push_back(&point);
+    if (!point.provider->newest_runs_first()) order.push_back(&point);
   }
   for (auto point = points_.rbegin(); point != points_.rend(); ++point) {
-    if (point->is_user) order.push_back(&*point);
+    if (point->provider->newest_runs_first()) order.push_back(&*point);
   }
   return order;
 }
@@ -140,16 +167,14 @@ bool Attacher::drop_known_sites(const Point& point, UserProbes& probes) {
 
 /// Ids for the places of a spec: the attach point's own where it stands for one place, new ones otherwise.
 std::uint64_t Attacher::number_sites(const Point& point, const AttachSpec& spec, bool alone) {
-  const auto* user = std::get_if<UserProbes>(&spec.how);
-  if (user == nullptr || user->sites.size() == 1) {
-    const std::string& name = user == nullptr ? spec.name : user->sites.front().name;
-    if (!alone) return names_.add(name);
-    names_.rename(point.index, name);
+  const std::vector<std::string> names = site_names(spec);
+  if (names.size() == 1 && alone) {
+    names_.rename(point.index, names.front());
     return point.index;
   }
   std::uint64_t first = 0;
-  for (std::size_t i = 0; i < user->sites.size(); ++i) {
-    const std::uint64_t id = names_.add(user->sites[i].name);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::uint64_t id = names_.add(names[i]);
     if (i == 0) first = id;
   }
   return first;
@@ -158,8 +183,7 @@ std::uint64_t Attacher::number_sites(const Point& point, const AttachSpec& spec,
 Result<> Attacher::attach_spec(Point& point, AttachSpec spec, bool alone) {
   if (std::holds_alternative<RunByUs>(spec.how)) return {};   // run, not attached; counted already
   if (auto* user = std::get_if<UserProbes>(&spec.how); user != nullptr && !drop_known_sites(point, *user)) return {};
-  const auto* user = std::get_if<UserProbes>(&spec.how);
-  const std::size_t sites = user == nullptr ? 1 : user->sites.size();
+  const std::size_t sites = site_count(spec);
   if (const std::uint32_t most = image_.settings.max_probes; most != 0 && count_ + sites > most) {
     return Error(fmt::format("{}: {} attach points are more than max_probes ({}) allows", spec.name, with_thousands(count_ + sites), most))
         .hint(fmt::format("set max_probes (or TRC_MAX_PROBES) to {} or more", count_ + sites));
@@ -171,10 +195,7 @@ Result<> Attacher::attach_spec(Point& point, AttachSpec spec, bool alone) {
   count_ += (*attachment)->sites();
   point.attached = true;
   messages_.detail(fmt::format("attached {}: {} place{}", request.spec.name, with_thousands((*attachment)->sites()), (*attachment)->sites() == 1 ? "" : "s"));
-  const auto* how = std::get_if<UserProbes>(&request.spec.how);
-  for (const std::size_t site : refused) {
-    messages_.detail(fmt::format("the kernel cannot probe '{}' in {}; left out", how->sites[site].function, how->path));
-  }
+  for (const std::size_t site : refused) messages_.detail(fmt::format("the kernel cannot probe {}; left out", site_text(request.spec, site)));
   attachments_.push_back(std::move(*attachment));
   return {};
 }

@@ -85,7 +85,7 @@ class Engine {
 struct EngineOptions {
   bool verbose = false;
   std::uint32_t ring_bytes = 0;              ///< 0: as the image has it
-  bool no_uprobe_multi = false;              ///< as if the kernel did not have it
+  bool no_uprobe_multi = false, no_kprobe_multi = false;   ///< as if the kernel did not have it
   std::vector<std::uint32_t> online_cpus;    ///< where PerfEventAttach for every CPU goes
   std::function<bool()> interrupted;         ///< asked between the steps of a long attach; true: stop there
 };

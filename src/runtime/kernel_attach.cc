@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <linux/perf_event.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
@@ -15,6 +17,10 @@
 namespace trc::runtime {
 namespace {
 
+using probes::FunctionAttach;
+using probes::IteratorAttach;
+using probes::KernelProbes;
+using probes::KernelSite;
 using probes::PerfEventAttach;
 using probes::RawTracepointAttach;
 using probes::RunByUs;
@@ -27,7 +33,7 @@ constexpr std::uint32_t kPatienceMs = 700;   // an attach that fails or is inter
 
 bool stop_wanted(const AttachTarget& target) { return target.interrupted != nullptr && *target.interrupted && (*target.interrupted)(); }
 
-/// Refusals that concern one site: an instruction that cannot be probed. Others (no such file, no such process) concern all.
+/// Refusals that concern one site: an instruction that cannot be probed, a function that went with its module. Others (no such file, no such process) concern all.
 bool concerns_one_site(const Error& error) {
   const int code = error.code();
   return code == kernel::abi::kErrNotSupported || code == EOPNOTSUPP || code == EINVAL || code == EILSEQ || code == EIO;
@@ -53,24 +59,17 @@ struct Sites {
   }
 };
 
-/// One multi link for all sites. When the kernel refuses because of a site, halves are tried, so that the sites which cannot be probed
-/// are found and left out; the halves that were accepted stay.
+/// One multi link for the sites of a request; `attach(begin, end)` makes one for a part of them. When the kernel refuses because of a site,
+/// halves are tried, so that the sites which cannot be probed are found and left out; the halves that were accepted stay.
 class MultiAttach {
  public:
-  MultiAttach(const AttachTarget& target, const UserProbes& probes, KernelAttachment& result)
-      : target_(target), probes_(probes), sites_(target, probes), result_(result) {}
+  using Part = std::function<Result<Fd>(std::size_t begin, std::size_t end)>;
+  MultiAttach(const AttachTarget& target, Part part, KernelAttachment& result) : target_(target), part_(std::move(part)), result_(result) {}
 
-  Result<> attach() { return attach(0, sites_.offsets.size()); }
-
- private:
   Result<> attach(std::size_t begin, std::size_t end) {
     if (begin == end) return {};
     if (stop_wanted(target_)) return {};
-    const auto part = [&](const std::vector<std::uint64_t>& all) { return std::span(all).subspan(begin, end - begin); };
-    kernel::UprobeMulti request{.path = probes_.path, .offsets = part(sites_.offsets), .is_return = probes_.is_return, .pid = probes_.pid};
-    if (sites_.any_semaphore) request.semaphores = part(sites_.semaphores);
-    if (target_.uses_cookie) request.cookies = part(sites_.cookies);
-    auto link = kernel::attach_uprobe_multi(target_.program, request);
+    auto link = part_(begin, end);
     if (link) {
       result_.hold(std::move(*link), kMultiClosingMs);
       result_.count(end - begin);
@@ -86,11 +85,82 @@ class MultiAttach {
     return attach(middle, end);
   }
 
+ private:
   const AttachTarget& target_;
-  const UserProbes& probes_;
-  Sites sites_;
+  Part part_;
   KernelAttachment& result_;
 };
+
+Result<> attach_user_multi(const AttachTarget& target, const UserProbes& probes, KernelAttachment& result) {
+  const Sites sites(target, probes);
+  const auto attach = [&](std::size_t begin, std::size_t end) {
+    const auto part = [&](const std::vector<std::uint64_t>& all) { return std::span(all).subspan(begin, end - begin); };
+    kernel::UprobeMulti request{.path = probes.path, .offsets = part(sites.offsets), .is_return = probes.is_return, .pid = probes.pid};
+    if (sites.any_semaphore) request.semaphores = part(sites.semaphores);
+    if (target.uses_cookie) request.cookies = part(sites.cookies);
+    return kernel::attach_uprobe_multi(target.program, request);
+  };
+  return MultiAttach(target, attach, result).attach(0, probes.sites.size());
+}
+
+Result<> attach_kernel_multi(const AttachTarget& target, const KernelProbes& probes, KernelAttachment& result) {
+  std::vector<std::uint64_t> addresses, cookies;
+  std::vector<const char*> names;
+  for (const KernelSite& site : probes.sites) {
+    cookies.push_back(target.first_id + names.size());
+    names.push_back(site.function.c_str());
+    if (site.address != 0) addresses.push_back(site.address);
+  }
+  const bool by_address = addresses.size() == names.size();
+  const auto attach = [&](std::size_t begin, std::size_t end) {
+    kernel::KprobeMulti request{.is_return = probes.is_return};
+    if (by_address) request.addresses = std::span<const std::uint64_t>(addresses).subspan(begin, end - begin);
+    else request.names = std::span<const char* const>(names).subspan(begin, end - begin);
+    if (target.uses_cookie) request.cookies = std::span<const std::uint64_t>(cookies).subspan(begin, end - begin);
+    return kernel::attach_kprobe_multi(target.program, request);
+  };
+  return MultiAttach(target, attach, result).attach(0, names.size());
+}
+
+Result<> attach_kernel_events(const AttachTarget& target, const KernelProbes& probes, KernelAttachment& result) {
+  for (std::size_t i = 0; i < probes.sites.size(); ++i) {
+    if (stop_wanted(target)) break;
+    const KernelSite& site = probes.sites[i];
+    kernel::KprobeEvent request{.offset = site.offset, .is_return = probes.is_return};
+    if (site.address != 0) request.offset += site.address;
+    else request.function = site.function;
+    const auto cookie = target.uses_cookie ? std::optional(target.first_id + i) : std::nullopt;
+    auto link = kernel::attach_kprobe_event(target.program, request, cookie);
+    if (link) {
+      result.hold(std::move(link->link), 0);
+      result.hold(std::move(link->event), kPerfClosingMs);
+      result.count(1);
+    } else if (concerns_one_site(link.error())) {
+      result.refuse(i);
+    } else {
+      return explain_open_files(std::move(link).error());
+    }
+  }
+  return {};
+}
+
+Result<> attach_kernel(const AttachTarget& target, const KernelProbes& probes, KernelAttachment& result) {
+  if (target.multi) {
+    TRC_CHECK(attach_kernel_multi(target, probes, result));
+  } else {
+    kernel::raise_file_limit();
+    TRC_CHECK(attach_kernel_events(target, probes, result));
+  }
+  if (result.sites() != 0 || result.refused().size() != probes.sites.size() || probes.sites.empty()) return {};
+  const KernelSite& first = probes.sites.front();
+  if (probes.sites.size() > 1) return Error("the kernel can probe none of the functions");
+  if (first.offset != 0) {
+    return Error(fmt::format("Could not add kprobe into middle of instruction: {}+{}", first.function, first.offset))
+        .hint("the offset must be that of an instruction, and not of one that the kernel itself changes");
+  }
+  return Error(fmt::format("the kernel cannot probe {}", first.function.empty() ? fmt::format("{:#x}", first.address) : "'" + first.function + "'"))
+      .hint(first.function.empty() ? "no instruction begins there, or it is one that the kernel puts no probes on" : "it is notrace, or kept from being probed");
+}
 
 Result<> attach_single_events(const AttachTarget& target, const UserProbes& probes, KernelAttachment& result) {
   for (std::size_t i = 0; i < probes.sites.size(); ++i) {
@@ -115,7 +185,7 @@ Result<> attach_single_events(const AttachTarget& target, const UserProbes& prob
 
 Result<> attach_user(const AttachTarget& target, const UserProbes& probes, KernelAttachment& result) {
   if (target.multi) {
-    TRC_CHECK(MultiAttach(target, probes, result).attach());
+    TRC_CHECK(attach_user_multi(target, probes, result));
   } else {
     kernel::raise_file_limit();
     TRC_CHECK(attach_single_events(target, probes, result));
@@ -144,6 +214,19 @@ Result<> attach_raw_tracepoint(const AttachTarget& target, const RawTracepointAt
   return {};
 }
 
+Result<> attach_function(const AttachTarget& target, KernelAttachment& result) {
+  TRC_TRY(link, kernel::attach_function(target.program, target.uses_cookie ? std::optional(target.first_id) : std::nullopt));
+  result.hold(std::move(link), kMultiClosingMs);
+  result.count(1);
+  return {};
+}
+
+Result<> run_iterator(const AttachTarget& target, const IteratorAttach& how, KernelAttachment& result) {
+  TRC_CHECK(kernel::run_iterator(target.program, how.pid));
+  result.count(1);
+  return {};
+}
+
 std::vector<std::int32_t> threads_of(std::int32_t pid) {
   std::vector<std::int32_t> threads;
   std::error_code error;
@@ -154,7 +237,8 @@ std::vector<std::int32_t> threads_of(std::int32_t pid) {
 }
 
 Result<> attach_sampling(const AttachTarget& target, const PerfEventAttach& how, KernelAttachment& result) {
-  const kernel::Sampling sampling{.type = how.type, .config = how.config, .period = how.period, .frequency = how.frequency};
+  const kernel::Sampling sampling{.type = how.type, .config = how.config, .period = how.period, .frequency = how.frequency,
+                                  .address = how.address, .length = how.length, .access = how.access};
   const auto cookie = target.uses_cookie ? std::optional(target.first_id) : std::nullopt;
   struct Place { std::int32_t task; int cpu; };
   std::vector<Place> places;
@@ -172,6 +256,9 @@ Result<> attach_sampling(const AttachTarget& target, const PerfEventAttach& how,
     auto link = kernel::attach_sampling(target.program, sampling, place.task, place.cpu, how.with_children ? kernel::Inherit::Processes : kernel::Inherit::Threads, cookie);
     if (!link && place.task > 0 && link.error().code() == ESRCH) continue;   // a thread that ended meanwhile
     if (!link && place.task < 0 && link.error().code() == ENODEV) continue;  // a CPU that went offline meanwhile
+    if (!link && how.type == PERF_TYPE_BREAKPOINT && link.error().code() == ENOSPC) {
+      return Error("the processor has no debug register left").hint("x86 watches 4 places at a time, those of debuggers included");
+    }
     if (!link) return explain_open_files(std::move(link).error());
     result.hold(std::move(link->link), 0);
     result.hold(std::move(link->event), 5);
@@ -200,8 +287,11 @@ Result<std::unique_ptr<KernelAttachment>> attach_in_kernel(const AttachTarget& t
     KernelAttachment& result;
     Result<> operator()(const RunByUs&) { return Error("it is run, not attached"); }
     Result<> operator()(const UserProbes& how) { return attach_user(target, how, result); }
+    Result<> operator()(const KernelProbes& how) { return attach_kernel(target, how, result); }
     Result<> operator()(const TracepointAttach& how) { return attach_tracepoint(target, how, result); }
     Result<> operator()(const RawTracepointAttach& how) { return attach_raw_tracepoint(target, how, result); }
+    Result<> operator()(const FunctionAttach&) { return attach_function(target, result); }
+    Result<> operator()(const IteratorAttach& how) { return run_iterator(target, how, result); }
     Result<> operator()(const PerfEventAttach& how) { return attach_sampling(target, how, result); }
   };
   auto done = std::visit(Carry{target, *result}, spec.how);

@@ -42,7 +42,7 @@ class KernelAttachment : public Attachment {
 
 struct AttachTarget {
   int program = -1;              ///< descriptor
-  bool multi = false;            ///< the program was loaded for a uprobe multi link
+  bool multi = false;            ///< the program was loaded for a multi link
   bool uses_cookie = false;
   std::uint64_t first_id = 0;
   std::span<const std::uint32_t> online_cpus;

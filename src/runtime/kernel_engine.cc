@@ -65,6 +65,7 @@ class KernelEngine : public Engine {
 
  private:
   bool is_multi(const image::ProgramEntry& program) const {
+    if (program.kind == ProgramKind::KernelFunction) return !options_.no_kprobe_multi && kernel::system_facts().has(kernel::Feature::KprobeMulti);
     return program.kind == ProgramKind::UserProbe && !options_.no_uprobe_multi && kernel::probe_feature(kernel::Feature::UprobeMulti);
   }
   Result<kernel::ProgramType> type_of(const image::ProgramEntry& program) const;
@@ -96,6 +97,11 @@ Result<kernel::ProgramType> KernelEngine::type_of(const image::ProgramEntry& pro
     case ProgramKind::UserProbe: return is_multi(program) ? kernel::ProgramType::UprobeMulti : kernel::ProgramType::Kprobe;
     case ProgramKind::Tracepoint: return kernel::ProgramType::Tracepoint;
     case ProgramKind::PerfEvent: return kernel::ProgramType::PerfEvent;
+    case ProgramKind::KernelFunction: return is_multi(program) ? kernel::ProgramType::KprobeMulti : kernel::ProgramType::Kprobe;
+    case ProgramKind::KernelAddress: return kernel::ProgramType::Kprobe;
+    case ProgramKind::FunctionEntry: return kernel::ProgramType::Fentry;
+    case ProgramKind::FunctionExit: return kernel::ProgramType::Fexit;
+    case ProgramKind::Iterator: return kernel::ProgramType::Iterator;
   }
   return Error("program '" + program.name + "' is of a kind that this trc does not know");
 }
@@ -114,6 +120,7 @@ Result<> KernelEngine::prepare(const std::vector<std::uint64_t>& constants) {
   for (const image::ProgramEntry& program : image_->programs) {
     TRC_TRY(type, type_of(program));
     TRC_CHECK(object_->set_type(program.name, type));
+    if (!program.bound_to.empty()) TRC_CHECK(object_->bind(program.name, program.bound_to));
   }
   for (const image::MapEntry& map : image_->maps) {
     if (map.role == MapRole::Given) {

@@ -59,8 +59,8 @@ constexpr milliseconds kTableTime{5000};
 constexpr milliseconds kDrainTime{600};
 
 probes::Scope make_scope(const RunOptions& options, const Child* child) {
-  if (child != nullptr) return {.pid = child->pid(), .is_child = true, .command_path = child->program_path()};
-  return {.pid = options.pid};
+  if (child != nullptr) return {.pid = child->pid(), .is_child = true, .command_path = child->program_path(), .unsafe = options.unsafe};
+  return {.pid = options.pid, .unsafe = options.unsafe};
 }
 
 std::uint64_t clock_ns(clockid_t clock) {
@@ -696,7 +696,11 @@ Result<int> run(const image::ProgramImage& image, const RunOptions& options, con
                 std::unique_ptr<Child> child, output::Sink& sink) {
   EngineOptions engine_options;
   engine_options.verbose = options.verbose;
-  engine_options.no_uprobe_multi = std::find(options.no_features.begin(), options.no_features.end(), "uprobe_multi") != options.no_features.end();
+  const auto is_without = [&](const char* feature) {
+    return std::find(options.no_features.begin(), options.no_features.end(), feature) != options.no_features.end();
+  };
+  engine_options.no_uprobe_multi = is_without("uprobe_multi");
+  engine_options.no_kprobe_multi = is_without("kprobe_multi");
   engine_options.online_cpus = facts.online_cpus();
   engine_options.interrupted = [&signals] { return signals.received(); };
   const std::unique_ptr<Engine> engine = make_kernel_engine(engine_options);

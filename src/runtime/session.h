@@ -24,9 +24,10 @@ struct RunOptions {
   bool all_warnings = false;          ///< -k: also failed probe reads and lookups
   bool no_warnings = false;
   bool dry_run = false;
+  bool unsafe = false;                ///< --unsafe
   bool exit_with_child = false;
   bool stop_on_map = false;           ///< processes are held while the unwind table of a file that they have mapped is made
-  std::vector<std::string> no_features;  ///< kernel features to do without: "uprobe_multi"
+  std::vector<std::string> no_features;  ///< kernel features to do without: "uprobe_multi", "kprobe_multi"
   std::string probe_filter;           ///< regular expression; only attach points whose name holds a match are attached; empty: all
   std::string notify_attached;        ///< printed as a line once every probe is attached; empty: nothing
 };

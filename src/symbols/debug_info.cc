@@ -9,11 +9,15 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <limits>
+#include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 
 #include "base/owned.h"
+#include "base/strings.h"
 #include "symbols/debug_file.h"
 
 namespace trc::symbols {
@@ -28,7 +32,8 @@ constexpr std::size_t kMaxKnown = 1 << 16;
 #define TRC_DW_FUNCTIONS(F)                                                                                                     \
   F(dwarf_begin_elf) F(dwarf_end) F(dwarf_nextcu) F(dwarf_offdie) F(dwarf_ranges) F(dwarf_getsrc_die) F(dwarf_linesrc) F(dwarf_lineno) \
   F(dwarf_getscopes) F(dwarf_getscopes_die) F(dwarf_tag) F(dwarf_attr) F(dwarf_attr_integrate) F(dwarf_formstring)               \
-  F(dwarf_formudata) F(dwarf_getsrcfiles) F(dwarf_filesrc) F(dwarf_setalt) F(dwelf_dwarf_gnu_debugaltlink)
+  F(dwarf_formudata) F(dwarf_getsrcfiles) F(dwarf_filesrc) F(dwarf_setalt) F(dwelf_dwarf_gnu_debugaltlink)                \
+  F(dwarf_getsrclines) F(dwarf_onesrcline) F(dwarf_linecol) F(dwarf_linebeginstatement) F(dwarf_lineendsequence) F(dwarf_lineaddr)
 
 struct Library {
 #define TRC_DW_MEMBER(name) decltype(&::name) name = nullptr;
@@ -89,7 +94,75 @@ class DwarfInfo final : public DebugInfo {
     return known_[address] = look_up(address);
   }
 
+  Result<std::uint64_t> address_of(const SourceLine& wanted) override {
+    std::set<Dwarf_Off> offsets;
+    for (const Unit& unit : units_) offsets.insert(unit.offset);
+    std::map<std::string, std::vector<Dwarf_Die>> matching;   // by the unit's source file
+    for (const Dwarf_Off offset : offsets) {
+      Dwarf_Die unit;
+      if (dw_.dwarf_offdie(main_->dwarf.get(), offset, &unit) == nullptr) continue;
+      const std::string source = source_of(unit);
+      if (ends_with_path(source, wanted.file)) matching[source].push_back(unit);
+    }
+    if (matching.empty()) return Error(fmt::format("No compilation unit matches {}", wanted.file));
+    if (matching.size() > 1) {
+      std::vector<std::string> names;
+      for (const auto& [source, units] : matching) names.push_back(source);
+      return Error(fmt::format("Ambiguous source path, matches multiple files: {}", join(names, ", "))).hint("write more of the path");
+    }
+    const std::string& source = matching.begin()->first;
+    unsigned nearest = 0;
+    for (Dwarf_Die& unit : matching.begin()->second) {
+      if (const auto address = line_in(unit, source, wanted, nearest)) return *address;
+    }
+    Error error(fmt::format("Unable to map '{}:{}' to address", wanted.file, wanted.line));
+    if (nearest == 0) return error;
+    return std::move(error).hint(fmt::format("no statement begins there; the next line with code is {}", nearest));
+  }
+
  private:
+  /// "a/b.c" and "b.c" are the end of "/src/a/b.c"; "./b.c" is none.
+  static bool ends_with_path(std::string_view path, std::string_view end) {
+    if (end.empty() || !path.ends_with(end)) return false;
+    return path.size() == end.size() || path[path.size() - end.size() - 1] == '/';
+  }
+
+  /// The source file of a unit, from its folder where that is known.
+  std::string source_of(Dwarf_Die& unit) const {
+    const auto text = [&](unsigned name) -> std::string {
+      Dwarf_Attribute attribute;
+      const char* found = dw_.dwarf_attr(&unit, name, &attribute) != nullptr ? dw_.dwarf_formstring(&attribute) : nullptr;
+      return found != nullptr ? found : "";
+    };
+    const std::string name = text(DW_AT_name), folder = text(DW_AT_comp_dir);
+    return std::filesystem::path(name.starts_with('/') || folder.empty() ? name : folder + "/" + name).lexically_normal();
+  }
+
+  /// `nearest` becomes the first line behind the wanted one that has code, if it is nearer than what it was.
+  std::optional<std::uint64_t> line_in(Dwarf_Die& unit, const std::string& source, const SourceLine& wanted, unsigned& nearest) const {
+    Dwarf_Lines* lines = nullptr;
+    std::size_t count = 0;
+    if (dw_.dwarf_getsrclines(&unit, &lines, &count) != 0) return std::nullopt;
+    for (std::size_t i = 0; i < count; ++i) {
+      Dwarf_Line* line = dw_.dwarf_onesrcline(lines, i);
+      int number = 0, column = 0;
+      bool begins = false, ends = true;
+      Dwarf_Addr address = 0;
+      if (line == nullptr || dw_.dwarf_lineno(line, &number) != 0 || dw_.dwarf_linebeginstatement(line, &begins) != 0 ||
+          dw_.dwarf_lineendsequence(line, &ends) != 0 || dw_.dwarf_lineaddr(line, &address) != 0 || !begins || ends || number <= 0) continue;
+      if (static_cast<unsigned>(number) < wanted.line) continue;
+      const char* file = dw_.dwarf_linesrc(line, nullptr, nullptr);
+      if (file == nullptr || !ends_with_path(source, std::filesystem::path(file).lexically_normal().string())) continue;   // may be relative
+      if (static_cast<unsigned>(number) > wanted.line) {
+        if (nearest == 0 || static_cast<unsigned>(number) < nearest) nearest = static_cast<unsigned>(number);
+        continue;
+      }
+      if (wanted.column != 0 && (dw_.dwarf_linecol(line, &column) != 0 || static_cast<unsigned>(column) != wanted.column)) continue;
+      return address;
+    }
+    return std::nullopt;
+  }
+
   struct Unit { std::uint64_t start, end; Dwarf_Off offset; };
 
   /// Which unit holds which code. Not by .debug_aranges: not every compiler writes them.
@@ -226,6 +299,19 @@ std::unique_ptr<DebugInfo> DebugInfo::read(const ElfReader& file) {
     library()->dwarf_setalt(main->dwarf.get(), shared->dwarf.get());
   }
   return std::make_unique<DwarfInfo>(std::move(main), std::move(shared));
+}
+
+Result<std::uint64_t> find_source_line(const std::string& path, const SourceLine& wanted) {
+  TRC_CHECK(DebugInfo::check());
+  TRC_TRY(file, ElfReader::open(path));
+  auto info = DebugInfo::read(file);
+  if (!info) {
+    if (const std::string other = find_debug_file(file, {.path = path}); !other.empty()) {
+      if (const auto debug_file = ElfReader::open(other)) info = DebugInfo::read(*debug_file);
+    }
+  }
+  if (!info) return Error(fmt::format("{} has no debug information, so its source lines are not known", path)).hint("install it, or compile with -g");
+  return info->address_of(wanted);
 }
 
 }  // namespace trc::symbols

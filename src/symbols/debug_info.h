@@ -18,6 +18,12 @@ struct SourcePosition {
   unsigned line = 0;        ///< 0: unknown
 };
 
+/// A line as a user names it. Column 0: any.
+struct SourceLine {
+  std::string file;
+  unsigned line = 0, column = 0;
+};
+
 class DebugInfo {
  public:
   /// Is libdw there? Otherwise the error says what to install.
@@ -29,6 +35,12 @@ class DebugInfo {
 
   /// Where the code at a virtual address comes from: the innermost inlined function first, the function that holds it last. Empty: unknown.
   virtual std::vector<SourcePosition> at(std::uint64_t address) = 0;
+  /// The virtual address of the first statement of a line, in the compilation unit whose source file has that name: whole, or its last parts.
+  /// What the unit includes does not count. Errors: no unit, several different ones, no code for the line.
+  virtual Result<std::uint64_t> address_of(const SourceLine& wanted) = 0;
 };
+
+/// The same of an ELF file or of the debug file that belongs to it.
+Result<std::uint64_t> find_source_line(const std::string& path, const SourceLine& wanted);
 
 }  // namespace trc::symbols

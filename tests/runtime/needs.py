@@ -106,6 +106,20 @@ def perf():
     return bpf() or event_source("software", "software perf events")
 
 
+@functools.cache
+def has_pmu():
+    sources = pathlib.Path("/sys/bus/event_source/devices")
+    return any(path.name.startswith(("cpu", "armv8")) for path in sources.glob("*"))
+
+
+def pmu():
+    return bpf() or (None if has_pmu() else "this machine has no counters (PMU)")
+
+
+def no_pmu():
+    return "this machine has counters (PMU); the case is about one without" if has_pmu() else bpf()
+
+
 def no_kprobe():
     return None if event_source("kprobe", "") else "this kernel has kprobes; the case is about one without"
 
@@ -135,7 +149,7 @@ def missing(words):
     checks = {
         "root": root, "bpf": bpf, "uprobe": uprobe, "usdt": uprobe, "kprobe": kprobe, "no_kprobe": no_kprobe, "tracepoint": tracefs,
         "rawtracepoint": btf, "btf": btf, "perf": perf, "kallsyms": kallsyms, "percpu_symbols": percpu_symbols,
-        "write_user": write_user, "mount_namespace": mount_namespace, "python_shim": python_shim,
+        "pmu": pmu, "no_pmu": no_pmu, "write_user": write_user, "mount_namespace": mount_namespace, "python_shim": python_shim,
     }
     for word in words:
         if word == "nothing":

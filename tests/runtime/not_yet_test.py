@@ -11,14 +11,9 @@ import needs  # noqa: E402
 
 # Script, the word that the message names.
 REFUSED = [
-    ("kprobe:vfs_read { override(1); }", "kprobe"),
-    ("kprobe:vfs_read { @ = count(); }", "kprobe"),
-    ("kretprobe:vfs_read { @ = count(); }", "kretprobe"),
     ("fentry:vfs_read { @ = count(); }", "fentry"),
     ("fexit:vfs_read { @ = count(); }", "fexit"),
     ("iter:task { @ = count(); }", "iter"),
-    ("watchpoint:0x10000000:8:w { @ = count(); }", "watchpoint"),
-    ("hardware:cache-misses:1000 { @ = count(); }", "hardware"),
 ]
 
 

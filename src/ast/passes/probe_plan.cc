@@ -45,7 +45,7 @@ bool same(const std::vector<ContextValue>& a, const std::vector<ContextValue>& b
 }
 
 bool same(const Context& a, const Context& b) {
-  return a.kind == b.kind && a.at_entry == b.at_entry && same(a.positional, b.positional) && same(a.named, b.named) &&
+  return a.kind == b.kind && a.bound_to == b.bound_to && a.at_entry == b.at_entry && same(a.positional, b.positional) && same(a.named, b.named) &&
          a.return_value.has_value() == b.return_value.has_value() && (!a.return_value || same(*a.return_value, *b.return_value)) &&
          a.space == b.space && a.has_registers == b.has_registers && a.has_function == b.has_function;
 }
@@ -105,7 +105,7 @@ class Planner {
   bool report_missing(const AttachPoint& point, const Error& error) {
     if (options_.settings.missing_probes == "ignore") return true;
     if (options_.settings.missing_probes == "warn") {
-      diags_.report(Diag::ProbeSkipped, point.span, error.message() + " Skipping.").with_hint(error.hint());
+      diags_.report(Diag::ProbeSkipped, point.span, error.message() + (error.message().ends_with('.') ? " Skipping." : ". Skipping.")).with_hint(error.hint());
       return true;
     }
     diags_.report(Diag::NoMatch, point.span, error.message()).with_hint(error.hint());

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,13 +37,19 @@ class FakeFacts : public kernel::Facts {
       if (full_name.substr(full_name.find(':') + 1) == name) return arguments;
     return Error("no such raw tracepoint");
   }
-  bool has(kernel::Feature) const override { return true; }
+  Result<const kernel::KernelFunctions*> kernel_functions() const override {
+    if (!functions) return Error("no functions here");
+    return &*functions;
+  }
+  bool has(kernel::Feature feature) const override { return (feature != kernel::Feature::Kprobe || functions) && !lacks.contains(feature); }
   std::uint32_t possible_cpus() const override { return 2; }
   std::vector<std::uint32_t> online_cpus() const override { return {0, 1}; }
   std::uint64_t max_sample_rate() const override { return 100'000; }
   std::uint64_t max_kernel_stack() const override { return 127; }
   bool in_initial_pid_namespace() const override { return true; }
 
+  std::optional<kernel::KernelFunctions> functions;
+  std::set<kernel::Feature> lacks;
   std::string events_folder;                           ///< a folder shaped like tracefs; empty: not mounted
   std::map<std::string, std::uint32_t> raw_arguments;  ///< "module:name" to number of arguments; empty: no BTF
 };

@@ -162,6 +162,49 @@ TEST_F(UserProbe, WildcardsSkipWhatTheKernelRefuses) {
   EXPECT_THAT(expand("uprobe:" + path + ":chosen")->notes, ElementsAre(HasSubstr("indirect function (IFUNC)")));
 }
 
+TEST_F(UserProbe, OffsetsAreInstructions) {
+  const std::string path = folder_.compile("steps.so", R"(
+    .text
+    .globl steps
+    .type steps,@function
+    steps: movl $1, %eax
+    nop
+    .byte 0x06
+    ret
+    .size steps,8
+    )", "-shared -nostdlib -x assembler");
+  const std::string name = "uprobe:" + path + ":steps";
+  EXPECT_THAT(sites(name + "+5"), ElementsAre(name + "+5"));
+  EXPECT_THAT(error(name + "+2"), HasSubstr("Could not add uprobe into middle of instruction: " + path + ":steps+2 | the next instruction begins at steps+5"));
+  EXPECT_THAT(error(name + "+7"), HasSubstr("Could not determine instruction boundary"));
+  Scope unsafe;
+  unsafe.unsafe = true;
+  EXPECT_TRUE(expand(name + "+2", unsafe).has_value());
+}
+
+TEST_F(UserProbe, SourceLines) {
+  folder_.write("one/same.c", "int first(int x) {\n  int y = x * 3;\n\n  return y + 1;\n}\n");
+  folder_.write("two/same.c", "#include \"header.h\"\nint second(int x) { return in_header(x) + 2; }\n");
+  folder_.write("two/header.h", "static inline int in_header(int x) {\n  return x * 7;\n}\n");
+  ASSERT_TRUE(folder_.run("gcc -g -O0 -shared -fPIC -o lines.so one/same.c two/same.c"));
+  const std::string path = folder_.path("lines.so");
+  const auto place = [&](const std::string& line) {
+    auto expansion = expand("uprobe:" + path + "@" + line);
+    if (!expansion) return error("uprobe:" + path + "@" + line);
+    const UserSite& site = std::get<UserProbes>(expansion->specs.at(0).how).sites.at(0);
+    EXPECT_EQ(site.name, "uprobe:" + path + ":" + std::to_string(site.offset));   // a small file is loaded as it lies
+    return site.function;
+  };
+  EXPECT_EQ(place("one/same.c:2"), "first");
+  EXPECT_EQ(place("one/same.c:4"), "first");
+  EXPECT_EQ(place("two/same.c:2"), "second");
+  EXPECT_EQ(place(folder_.path("one/same.c") + ":1"), "first");
+  EXPECT_THAT(place("one/same.c:3"), HasSubstr("Unable to map 'one/same.c:3' to address | no statement begins there; the next line with code is 4"));
+  EXPECT_THAT(place("same.c:2"), HasSubstr("Ambiguous source path, matches multiple files: "));
+  EXPECT_THAT(place("header.h:2"), HasSubstr("No compilation unit matches header.h"));
+  EXPECT_THAT(place("one/same.c:2:200"), HasSubstr("Unable to map"));
+}
+
 TEST_F(UserProbe, CppNames) {
   const std::string path = folder_.path("libcpp.so");
   folder_.write("cpp.cc", "namespace ns { int over(int x) { return x; } int over(char *) { return 2; } struct S { int operator()(int) const; }; "
@@ -253,7 +296,8 @@ TEST_F(UserProbe, Mistakes) {
   EXPECT_THAT(error("uretprobe:" + library() + ":alpha+4"), HasSubstr("takes no offset"));
   EXPECT_THAT(error("uprobe:" + library()), HasSubstr("uprobe probe type requires 2 arguments, found 1"));
   EXPECT_THAT(error("uprobe:" + library() + ":"), HasSubstr("uprobe needs the name of a function"));
-  EXPECT_THAT(error("uprobe:" + library() + "@file.c:12"), HasSubstr("probing a source line is not supported yet"));
+  EXPECT_THAT(error("uprobe:" + library() + "@file.c:12"), HasSubstr("has no debug information"));
+  EXPECT_THAT(error("uretprobe:" + library() + "@file.c:12"), HasSubstr("takes no source line"));
   const std::string text = folder_.write("text", "plain");
   EXPECT_THAT(error("uprobe:" + text + ":f"), HasSubstr("is not an ELF file"));
 }
