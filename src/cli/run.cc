@@ -22,6 +22,7 @@
 #include "kernel/facts.h"
 #include "output/sink.h"
 #include "parser/load.h"
+#include "parser/parser.h"
 #include "runtime/session.h"
 #include "runtime/status.h"
 #include "source/diagnostics.h"

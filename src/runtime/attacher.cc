@@ -140,11 +140,14 @@ Result<> Attacher::attach_point(Point& point, const probes::Scope& scope) {
 void Attacher::drop_unwanted(std::vector<AttachSpec>& specs) const {
   if (!wanted_) return;
   std::erase_if(specs, [&](AttachSpec& spec) {
-    if (std::holds_alternative<RunOnce>(spec.how)) return false;
-    auto* user = std::get_if<UserProbes>(&spec.how);
-    if (user == nullptr) return !wanted_(spec.name);
-    std::erase_if(user->sites, [&](const probes::UserSite& site) { return !wanted_(site.name); });
-    return user->sites.empty();
+    if (std::holds_alternative<RunByUs>(spec.how)) return false;
+    const auto keep = [&](auto& sites) {
+      std::erase_if(sites, [&](const auto& site) { return !wanted_(site.name); });
+      return sites.empty();
+    };
+    if (auto* user = std::get_if<UserProbes>(&spec.how)) return keep(user->sites);
+    if (auto* kernel = std::get_if<KernelProbes>(&spec.how)) return keep(kernel->sites);
+    return !wanted_(spec.name);
   });
 }
 

@@ -287,7 +287,7 @@ Options read_settings(const ast::Config* block, const Environment& environment, 
 std::vector<Setting> effective_settings(const Options& options) {
   std::vector<Setting> all;
   for (const Row& row : kRows) {
-    if (row.show) all.push_back({row.key, row.show(options)});
+    if (row.show) all.push_back({row.is.key, row.show(options)});
   }
   return all;
 }
