@@ -1,6 +1,7 @@
 // rawtracepoint: the kernel's trace events with the values that the kernel passes, before they are made into a record.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/glob.h"
@@ -91,8 +92,14 @@ class RawTracepoint final : public Provider {
       if (named) context.named = std::move(*named);
       else context.why_no_args = named.error().message();
       if (named && context.named.empty()) context.why_no_args = fmt::format("{} passes no arguments", event.event);
-      groups.push_back({std::move(context), {{std::string("rawtracepoint"), {event.module, event.event}, event.text()}}, false});
+      // Those whose types are not known share a program by the number of their arguments.
+      const auto same = std::find_if(groups.begin(), groups.end(), [&](const ContextGroup& group) {
+        return context.named.empty() && group.context.named.empty() && group.context.positional.size() == context.positional.size();
+      });
+      ContextGroup& group = same != groups.end() ? *same : groups.emplace_back(ContextGroup{std::move(context), {}, false});
+      group.targets.push_back({"rawtracepoint", {event.module, event.event}, event.text()});
     }
+    std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) { return a.context.positional.size() < b.context.positional.size(); });
     return groups;
   }
 
