@@ -30,9 +30,14 @@ enum bpf_prog_type program_type(lang::ProgramKind kind) {
   switch (kind) {
     case lang::ProgramKind::TestRun:
     case lang::ProgramKind::RawTracepoint: return BPF_PROG_TYPE_RAW_TRACEPOINT;
-    case lang::ProgramKind::UserProbe: return BPF_PROG_TYPE_KPROBE;
+    case lang::ProgramKind::UserProbe:
+    case lang::ProgramKind::KernelFunction:
+    case lang::ProgramKind::KernelAddress: return BPF_PROG_TYPE_KPROBE;
     case lang::ProgramKind::Tracepoint: return BPF_PROG_TYPE_TRACEPOINT;
     case lang::ProgramKind::PerfEvent: return BPF_PROG_TYPE_PERF_EVENT;
+    case lang::ProgramKind::FunctionEntry:
+    case lang::ProgramKind::FunctionExit:
+    case lang::ProgramKind::Iterator: return BPF_PROG_TYPE_TRACING;
   }
   return BPF_PROG_TYPE_UNSPEC;
 }
