@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include <llvm/ADT/PostOrderIterator.h>
 #include <llvm/Analysis/AliasAnalysis.h>
 #include <llvm/Analysis/AssumptionCache.h>
 #include <llvm/Analysis/BasicAliasAnalysis.h>
@@ -68,13 +69,27 @@ bool is_finished(const llvm::Function& function) {
   });
 }
 
+void set_llvm_option(llvm::StringRef name, bool value) {
+  const auto found = llvm::cl::getRegisteredOptions().find(name);
+  TRC_ASSERT(found != llvm::cl::getRegisteredOptions().end());
+  static_cast<llvm::cl::opt<bool>*>(found->second)->setValue(value);
+}
+
 /// Instruction combining would move the last step of a computation to its only use, behind the call between, and so keep all its operands
 /// alive over the call: the words of two texts that are compared, for instance, which the stack has no room for.
-void keep_computations_in_place() {
-  const auto found = llvm::cl::getRegisteredOptions().find("instcombine-code-sinking");
-  TRC_ASSERT(found != llvm::cl::getRegisteredOptions().end());
-  static_cast<llvm::cl::opt<bool>*>(found->second)->setValue(false);
+void keep_computations_in_place() { set_llvm_option("instcombine-code-sinking", false); }
+
+/// A loop's beginning comes before all else of it, and no end of a loop right before its beginning: it would fall into it, a way back that
+/// is no jump, which old verifiers (6.1) refuse. LLVM likes to put blocks so; it must leave them as they are.
+void order_blocks(llvm::Function& function) {
+  llvm::BasicBlock* last = nullptr;
+  const llvm::ReversePostOrderTraversal<llvm::Function*> order(&function);
+  for (llvm::BasicBlock* block : order) {
+    if (last) block->moveAfter(last);
+    last = block;
+  }
 }
+void keep_blocks_in_order() { set_llvm_option("disable-block-placement", true); }
 
 /// A constant distance from a pointer is computed again in each block that uses it: LLVM selects instructions block by block, so one that is
 /// computed elsewhere is kept in a register for all the way, and soon on the stack, of which there is little.
@@ -114,6 +129,7 @@ Result<std::unique_ptr<llvm::TargetMachine>> make_bpf_target() {
     LLVMInitializeBPFAsmPrinter();
     LLVMInitializeBPFAsmParser();
     keep_computations_in_place();
+    keep_blocks_in_order();
   });
   std::string error;
   const llvm::Target* target = llvm::TargetRegistry::lookupTarget(kTriple, error);
@@ -175,6 +191,7 @@ void optimise(llvm::Module& module, llvm::TargetMachine& target) {
     const PreservedAnalyses preserved = passes.run(*function, functions);
     functions.invalidate(*function, preserved);
     compute_offsets_where_used(*function);
+    order_blocks(*function);
   }
 }
 
