@@ -75,7 +75,6 @@ Result<std::unique_ptr<MapStop>> MapStop::start(const probes::Scope& scope, int 
 
 Result<> MapStop::set_up(const probes::Scope& scope, int files, const ProcessTree* tree, At at) {
   is_tree_ = scope.is_child;
-  only_process_ = scope.is_child ? -1 : scope.pid;
   TRC_TRY(settings, make_settings(scope));
   TRC_TRY(object, kernel::BpfObject::open({trc_map_stop_object, static_cast<std::size_t>(trc_map_stop_object_end - trc_map_stop_object)}, "trc_map_stop"));
   object_ = std::move(object);
@@ -107,17 +106,22 @@ Result<> MapStop::attach(const char* name, const char* event) {
   return {};
 }
 
-Result<bool> MapStop::watch_linker(const std::string& path) {
+Result<bool> MapStop::watch_linker(std::int32_t pid, const std::string& path) {
   struct stat info {};
-  if (::stat(path.c_str(), &info) != 0 || !known_linkers_.emplace(info.st_dev, info.st_ino).second) return false;
+  if (::stat(path.c_str(), &info) != 0) return false;
+  const auto known = [&](const Linker& linker) { return linker.pid == pid && linker.device == info.st_dev && linker.inode == info.st_ino; };
+  if (std::any_of(linkers_.begin(), linkers_.end(), known)) return false;
   TRC_TRY(file, symbols::ElfReader::open(path));
   const auto hook = find_linker_hook(file);
   if (!hook) return false;
   TRC_TRY(program, object_->program("linked"));
   const std::uint64_t cookie = static_cast<std::uint64_t>(hook->to_list) << 1 | (hook->is_pointer ? 1U : 0U);
-  TRC_TRY(link, kernel::attach_uprobe_event(program, {.path = path, .offset = hook->offset, .pid = only_process_}, cookie));
-  linkers_.push_back(std::move(link.link));
-  linkers_.push_back(std::move(link.event));
+  TRC_TRY(link, kernel::attach_uprobe_event(program, {.path = path, .offset = hook->offset, .pid = pid}, cookie));
+  linkers_.push_back({pid, info.st_dev, info.st_ino, std::move(link.link), std::move(link.event)});
+  if (linkers_.size() > kMostLinkers) {
+    leave_to_reaper({linkers_.front().link.get(), linkers_.front().event.get()});
+    linkers_.pop_front();
+  }
   return true;
 }
 
@@ -127,7 +131,7 @@ MapStop::~MapStop() {
   const std::uint64_t yes = 1;
   (void)object_->write_data(".bss", kOverOffset, as_bytes(yes));
   std::vector<int> slow;
-  for (const Fd& fd : linkers_) slow.push_back(fd.get());
+  for (const Linker& linker : linkers_) slow.insert(slow.end(), {linker.link.get(), linker.event.get()});
   if (!slow.empty()) leave_to_reaper(slow);
   held_.reset();
 }

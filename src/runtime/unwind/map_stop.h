@@ -3,10 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,9 +32,10 @@ class MapStop {
   /// No more are stopped, and all go on.
   ~MapStop();
 
-  /// Processes with this dynamic linker (an open file) are stopped when it has mapped libraries; once for each file. False: it is none.
+  /// The process is stopped when its dynamic linker (an open file) has mapped libraries, also that of the programs that it executes later. In no
+  /// other process anything is placed: debuggers stop at the same place. The last 64 processes are watched. False: it is watched, or no linker.
   /// For another thread than that of the rest.
-  Result<bool> watch_linker(const std::string& path);
+  Result<bool> watch_linker(std::int32_t pid, const std::string& path);
 
   int event_fd() const { return ring_fd_; }
   using Want = std::function<void(const trc_map_stop_record&)>;
@@ -57,9 +58,9 @@ class MapStop {
   std::unique_ptr<kernel::RingBuffer> ring_;
   std::unique_ptr<HeldProcesses> held_;
   std::vector<Fd> links_;
-  std::vector<Fd> linkers_;                     ///< events of dynamic linkers and their links
-  std::set<std::pair<std::uint64_t, std::uint64_t>> known_linkers_;   ///< device and inode
-  std::int32_t only_process_ = -1;              ///< of -p
+  struct Linker { std::int32_t pid; std::uint64_t device, inode; Fd link, event; };
+  static constexpr std::size_t kMostLinkers = 64;
+  std::deque<Linker> linkers_;                  ///< the oldest first
   int ring_fd_ = -1;
   std::map<std::int32_t, std::size_t> open_;    ///< files without table, by process
   bool is_tree_ = false;                        ///< those that are held descend from us

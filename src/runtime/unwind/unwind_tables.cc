@@ -123,7 +123,7 @@ void UnwindTables::watch_linker_of(std::int32_t pid, const std::string& interpre
     if (!map_stop_ || interpreter.empty()) return;
   }
   // A failure means no more than that stacks in what it loads may be cut off, and those are counted.
-  (void)map_stop_->watch_linker(fmt::format("/proc/{}/root{}", pid, interpreter));
+  (void)map_stop_->watch_linker(pid, fmt::format("/proc/{}/root{}", pid, interpreter));
 }
 
 bool UnwindTables::wait(std::chrono::milliseconds most) {
