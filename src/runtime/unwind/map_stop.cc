@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <string>
@@ -119,7 +121,7 @@ Result<bool> MapStop::watch_linker(std::int32_t pid, const std::string& path) {
   TRC_TRY(link, kernel::attach_uprobe_event(program, {.path = path, .offset = hook->offset, .pid = pid}, cookie));
   linkers_.push_back({pid, info.st_dev, info.st_ino, std::move(link.link), std::move(link.event)});
   if (linkers_.size() > kMostLinkers) {
-    leave_to_reaper({linkers_.front().link.get(), linkers_.front().event.get()});
+    leave_to_reaper(std::array{linkers_.front().link.get(), linkers_.front().event.get()});
     linkers_.pop_front();
   }
   return true;
