@@ -141,7 +141,7 @@ constexpr BuiltinSpec kRows[] = {
      .example = "begin { @a[1] = 2; print(has_key(@a, 3)); clear(@a); }", .prints = "false"},
     {.name = "find", .params = kFind, .result = "bool", .lower = lang::Custom{lower_find},
      .doc = "Whether a map has an entry for a key; its value goes to the variable then.",
-     .example = "begin { @a[1] = 2; if (find(@a, 1, $v)) { print($v); } }", .prints = "2"},
+     .example = "begin { @a[1] = 2; if (find(@a, 1, $v)) { print($v); } clear(@a); }", .prints = "2"},
     {.name = "len", .params = kLen, .result = "int64", .lower = lang::Custom{lower_len},
      .doc = "Number of entries of a map, of frames of a stack, of characters of a string, of elements of an array.",
      .example = "begin { @a[1] = 2; print(len(@a)); clear(@a); }", .prints = "1"},

@@ -115,7 +115,7 @@ inline ProbeTypes fake_probe_types() {
     return probes::ParsedTarget{provider, target};
   };
   types.is_provider = [find](std::string_view word) { return find(to_lower(word)) != nullptr; };
-  types.is_unsupported = [](std::string_view text) { return text.starts_with("kprobe"); };
+  types.is_unsupported = [](std::string_view text) { return text.starts_with("fentry"); };
   return types;
 }
 
