@@ -60,7 +60,11 @@ class Grammar {
 
   std::string settings() {
     std::string text;
-    if (yes(64)) text += "max_strlen = " + one_of(std::array{"64", "100", "256", "1000", "2048", "4096", "16384", "65536"}) + "; ";
+    if (yes(64)) {
+      const std::string most = one_of(std::array{"64", "100", "256", "1000", "2048", "4096", "16384", "65536"});
+      text += "max_strlen = " + most + "; ";
+      longest_ = std::min<std::size_t>(longest_, std::stoul(most));
+    }
     if (yes(40)) text += "on_stack_limit = " + one_of(std::array{"16", "32", "64", "128"}) + "; ";
     return text.empty() ? "" : "config = { " + text + "}\n";
   }
@@ -242,7 +246,7 @@ class Grammar {
       default: break;
     }
     std::string letters;
-    for (std::size_t i = below(yes(16) ? 250 : 12); i > 0; --i) letters += static_cast<char>('a' + i % 26);
+    for (std::size_t i = below(yes(16) ? longest_ : 12); i > 0; --i) letters += static_cast<char>('a' + i % 26);
     return "\"" + letters + "\"";
   }
 
@@ -451,6 +455,7 @@ class Grammar {
   Probe probe_;
   bool has_stacks_ = false;
   std::vector<Variable> variables_;
+  std::size_t longest_ = 250;   // of a text that is written out, its NUL included
   unsigned names_ = 0, blocks_ = 0, statements_ = 0, most_statements_ = 25;
   unsigned in_callback_ = 0;   // loop bodies open that have no context
   unsigned loops_ = 0;
