@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Watchpoints: a program that writes a variable every 10 ms, its address known from its symbols and its mappings."""
+"""Watchpoints: a program that writes a variable every 10 ms, its address known from its symbols and its mappings.
+
+COVERS: probe watchpoint
+"""
 import os
 import re
 import subprocess
