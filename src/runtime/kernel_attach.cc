@@ -122,6 +122,19 @@ Result<> attach_kernel_multi(const AttachTarget& target, const KernelProbes& pro
   return MultiAttach(target, attach, result).attach(0, names.size());
 }
 
+/// The event of site number `site`, or why there is none: what concerns that site alone is no error.
+Result<> keep_event(Result<kernel::PerfLink> link, std::size_t site, KernelAttachment& result) {
+  if (!link && !concerns_one_site(link.error())) return explain_open_files(std::move(link).error());
+  if (!link) {
+    result.refuse(site);
+    return {};
+  }
+  result.hold(std::move(link->link), 0);
+  result.hold(std::move(link->event), kPerfClosingMs);
+  result.count(1);
+  return {};
+}
+
 Result<> attach_kernel_events(const AttachTarget& target, const KernelProbes& probes, KernelAttachment& result) {
   for (std::size_t i = 0; i < probes.sites.size(); ++i) {
     if (stop_wanted(target)) break;
@@ -131,15 +144,7 @@ Result<> attach_kernel_events(const AttachTarget& target, const KernelProbes& pr
     else request.function = site.function;
     const auto cookie = target.uses_cookie ? std::optional(target.first_id + i) : std::nullopt;
     auto link = kernel::attach_kprobe_event(target.program, request, cookie);
-    if (link) {
-      result.hold(std::move(link->link), 0);
-      result.hold(std::move(link->event), kPerfClosingMs);
-      result.count(1);
-    } else if (concerns_one_site(link.error())) {
-      result.refuse(i);
-    } else {
-      return explain_open_files(std::move(link).error());
-    }
+    TRC_CHECK(keep_event(std::move(link), i, result));
   }
   return {};
 }
@@ -170,15 +175,7 @@ Result<> attach_single_events(const AttachTarget& target, const UserProbes& prob
     auto link = kernel::attach_uprobe_event(
         target.program,
         {.path = probes.path, .offset = site.offset, .semaphore = site.semaphore, .is_return = probes.is_return, .pid = probes.pid}, cookie);
-    if (link) {
-      result.hold(std::move(link->link), 0);
-      result.hold(std::move(link->event), kPerfClosingMs);
-      result.count(1);
-    } else if (concerns_one_site(link.error())) {
-      result.refuse(i);
-    } else {
-      return explain_open_files(std::move(link).error());
-    }
+    TRC_CHECK(keep_event(std::move(link), i, result));
   }
   return {};
 }
