@@ -5,6 +5,7 @@
 // follow. What is large or has loops is a global function, verified once; they pass the number of the walk. Kernel structures are read with
 // bpf_probe_read_kernel at offsets that the runner took from BTF.
 #include "trc.bpf.h"
+#include "code_ahead.h"
 #include "stack_hash.h"
 #include "stack_walk.h"
 #include "walk.bpf.h"
@@ -381,6 +382,28 @@ TRC_GLOBAL u32 trc_walk_other_stack(u32 index) {
   return 1;
 }
 
+static s64 code_step(u32 number, struct walk_context *context) {
+  (void)number;
+  return trc_code_step(&context->walk->code, (const u8 *)context->walk->node);
+}
+
+/// The rule for a place that no table describes, by the code that is left there until it returns (code_ahead.h). TRC_UW_NONE if that is not told.
+TRC_GLOBAL u64 trc_walk_code_ahead(u32 index) {
+  struct trc_walk *walk = walk_at(index);
+  if (!walk) return TRC_UW_NONE;
+  if (bpf_probe_read_user(walk->node, TRC_CODE_BYTES, (const void *)walk->ip) != 0) {
+    u64 rest = PAGE_BYTES - (walk->ip & (PAGE_BYTES - 1));   // the next page may not be there
+    TRC_OPAQUE(rest);
+    if (rest >= TRC_CODE_BYTES) return TRC_UW_NONE;
+    walk->node[0] = walk->node[1] = walk->node[2] = walk->node[3] = 0;   // nothing that is followed
+    if (bpf_probe_read_user(walk->node, rest, (const void *)walk->ip) != 0) return TRC_UW_NONE;
+  }
+  walk->code = (struct trc_code){.rule = TRC_UW_NONE};
+  struct walk_context context = {walk};
+  bpf_loop(TRC_CODE_INSTRUCTIONS, (void *)code_step, &context, 0);
+  return walk->code.rule;
+}
+
 /// The value of a register by its number in DWARF; only where TRC_WALK_AT_REGISTERS.
 TRC_LOCAL u64 register_value(struct trc_walk *walk, u32 number) {
   if (number == 7) return walk->sp;
@@ -388,9 +411,11 @@ TRC_LOCAL u64 register_value(struct trc_walk *walk, u32 number) {
   return walk->registers[at];
 }
 
-/// Steps to the caller's frame. Not 0: the stack ends here, walk->end says why.
-TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule) {
+/// Steps to the caller's frame. Not 0: the stack ends here, walk->end says why. `by_code`: the rule comes from trc_walk_code_ahead().
+TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule, u32 by_code) {
   u32 kind = TRC_UW_RULE_KIND(rule), fp_rule = TRC_UW_RULE_FP(rule), at = TRC_WALK_AT_CALL;
+  // Code without tables keeps frame pointers, or else what is found in rbp leads nowhere.
+  if (by_code && (fp_rule != TRC_UW_FP_SAME || walk->at == TRC_WALK_AT_CALL_BY_FP)) at = TRC_WALK_AT_CALL_BY_FP;
   s64 offset = TRC_UW_RULE_OFFSET(rule), fp_offset = TRC_UW_RULE_FP_OFFSET(rule);
   u64 cfa = 0, address = 0, fp = walk->fp;
   switch (kind) {
@@ -474,12 +499,15 @@ TRC_LOCAL s64 walk_frame(struct walk_context *context, const int tables, const i
   walk->count = count + 1;
   if (!mapped) return ends(walk, TRC_STACK_NoMapping);
   u64 rule = TRC_UW_NONE;
+  u32 by_code = 0;
   if (tables) {
     if (walk->map.file.state == TRC_UW_FILE_ASKED) return ends(walk, TRC_STACK_NotLoaded);
     rule = rule_at(walk, place + walk->map.table_bias);
+    by_code = TRC_UW_RULE_KIND(rule) == TRC_UW_NONE;
+    if (by_code) rule = trc_walk_code_ahead(walk->index);
   }
   u64 low = walk->sp;
-  s64 last = step(walk, rule);
+  s64 last = step(walk, rule, by_code);
   // What a signal has interrupted may lie on another stack, and the handler's own frame runs nothing.
   if (mixed && !last && walk->at != TRC_WALK_AT_REGISTERS) trc_py_place(walk->index, low, walk->sp);
   return last;

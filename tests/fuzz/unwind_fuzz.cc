@@ -1,10 +1,11 @@
-// Any bytes as an ELF file and as an .eh_frame section: what comes out is a sound unwind table.
+// Any bytes as an ELF file and as an .eh_frame section: what comes out is a sound unwind table. And as code that is left after a call.
 // Built with -DTRC_FUZZ=ON (clang); run as: unwind_fuzz CORPUS FOLDER_OF_SMALL_ELF_FILES
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
+#include "stdlib/code_ahead.h"
 #include "symbols/call_frames.h"
 #include "symbols/elf_reader.h"
 #include "symbols/unwind_table.h"
@@ -38,6 +39,17 @@ void use_section(const std::string& bytes, bool zero_ends) {
   check(rows.size() <= bytes.size(), "more rows than bytes");
 }
 
+void use_code(const std::uint8_t* code) {
+  trc_code state{};
+  int last = 0;
+  for (int i = 0; i < TRC_CODE_INSTRUCTIONS && last == 0; ++i) {
+    const auto before = state.at;
+    last = trc_code_step(&state, code);
+    check(last != 0 || state.at > before, "an instruction without bytes");
+    check(state.rule == TRC_UW_NONE || last != 0, "a rule before the last instruction");
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -47,5 +59,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   use_section(bytes, false);
   use_section(bytes, true);
+  if (size >= TRC_CODE_BYTES) use_code(data);
   return 0;
 }

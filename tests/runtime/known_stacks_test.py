@@ -88,6 +88,20 @@ class Known(unittest.TestCase):
         self.assertRegex(rest[-1], "^.truncated: code without unwind information or frame pointer.$")
         self.assertIn("1 of 1 stacks are cut", errors)
 
+    def test_generated_code(self):
+        """Functions in memory that no table describes, most of which keep no frame pointer; the program knows where each call returns to."""
+        program = f"{PROGRAMS}/generated"
+        script = f'uprobe:{program}:generated_bottom {{ printf("count %d\\n", len(ustack)); print(ustack(raw)); }}'
+        for config in ("", "config = { stack_unwind = dwarf } "):
+            with self.subTest(config=config):
+                done = trc(config + script, program, "100")
+                truth = re.findall("^return ([0-9a-f]+)$", done.stdout, re.M)
+                frames = re.findall("^[0-9a-f]+$", done.stdout, re.M)
+                self.assertEqual(len(truth), 201)
+                self.assertEqual(frames[2:2 + len(truth)], truth)
+                self.assertEqual(re.findall(r"^count (\d+)$", done.stdout, re.M), [str(len(frames))])
+                self.assertEqual(done.stderr, "")
+
     def test_nothing_to_go_by(self):
         found, errors = self.stack("frames_blind", "frames_bottom", "5")
         self.assertEqual(found[0], "frames_bottom")
