@@ -1,4 +1,4 @@
-// Any bytes as an ELF file and as an .eh_frame section: what comes out is a sound unwind table. And as code that is left after a call.
+// Any bytes as an ELF file and as a section of call frames: what comes out is a sound unwind table. And as code that is left after a call.
 // Built with -DTRC_FUZZ=ON (clang); run as: unwind_fuzz CORPUS FOLDER_OF_SMALL_ELF_FILES
 #include <cstdint>
 #include <cstdio>
@@ -26,8 +26,8 @@ void use(const trc::symbols::UnwindTable& table) {
   check(table.rows.empty() || table.rows.back().rule == 0, "the last row has no end");
 }
 
-void use_section(const std::string& bytes, bool zero_ends) {
-  trc::symbols::CallFrames frames(bytes, 0x1000, zero_ends);
+void use_section(const std::string& bytes, trc::symbols::CallFrames::Kind kind) {
+  trc::symbols::CallFrames frames(bytes, 0x1000, kind);
   std::vector<trc::symbols::FrameRow> rows;
   for (const auto& function : frames.functions()) {
     const std::size_t before = rows.size();
@@ -57,8 +57,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto elf = trc::symbols::ElfReader::from_bytes(bytes, "/nonexistent/fuzz")) {
     if (const auto table = trc::symbols::build_unwind_table(*elf)) use(*table);
   }
-  use_section(bytes, false);
-  use_section(bytes, true);
+  using Kind = trc::symbols::CallFrames::Kind;
+  for (const Kind kind : {Kind::EhFrame, Kind::EhFrameToZero, Kind::DebugFrame}) use_section(bytes, kind);
   if (size >= TRC_CODE_BYTES) use_code(data);
   return 0;
 }
