@@ -20,7 +20,8 @@ extern const volatile u64 trc_unwind_event;
 #define CS_RING_3 3                 // both low bits of cs: the registers are those of user code
 #define MAX_RETURN_PROBES 64        // pending in a task: the kernel's own limit
 #define PAGE_BYTES 4096
-#define MAX_OTHER_STACKS 2
+#define MAX_OTHER_STACKS 2          // that frame pointers alone have led to
+#define MAX_CHANGED_STACKS 256      // by functions that are known to change stacks
 
 // struct pt_regs, in words
 enum { REG_BP = 4, REG_IP = 16, REG_CS = 17, REG_SP = 19 };
@@ -388,15 +389,15 @@ static s64 code_step(u32 number, struct walk_context *context) {
 }
 
 /// The rule for a place that no table describes, by the code that is left there until it returns (code_ahead.h). TRC_UW_NONE if that is not told.
-TRC_GLOBAL u64 trc_walk_code_ahead(u32 index) {
+TRC_GLOBAL u64 trc_walk_code_ahead_of(u32 index, u64 place) {
   struct trc_walk *walk = walk_at(index);
   if (!walk) return TRC_UW_NONE;
-  if (bpf_probe_read_user(walk->node, TRC_CODE_BYTES, (const void *)walk->ip) != 0) {
-    u64 rest = PAGE_BYTES - (walk->ip & (PAGE_BYTES - 1));   // the next page may not be there
+  if (bpf_probe_read_user(walk->node, TRC_CODE_BYTES, (const void *)place) != 0) {
+    u64 rest = PAGE_BYTES - (place & (PAGE_BYTES - 1));   // the next page may not be there
     TRC_OPAQUE(rest);
     if (rest >= TRC_CODE_BYTES) return TRC_UW_NONE;
     walk->node[0] = walk->node[1] = walk->node[2] = walk->node[3] = 0;   // nothing that is followed
-    if (bpf_probe_read_user(walk->node, rest, (const void *)walk->ip) != 0) return TRC_UW_NONE;
+    if (bpf_probe_read_user(walk->node, rest, (const void *)place) != 0) return TRC_UW_NONE;
   }
   walk->code = (struct trc_code){.rule = TRC_UW_NONE};
   struct walk_context context = {walk};
@@ -411,7 +412,7 @@ TRC_LOCAL u64 register_value(struct trc_walk *walk, u32 number) {
   return walk->registers[at];
 }
 
-/// Steps to the caller's frame. Not 0: the stack ends here, walk->end says why. `by_code`: the rule comes from trc_walk_code_ahead().
+/// Steps to the caller's frame. Not 0: the stack ends here, walk->end says why. `by_code`: the rule comes from trc_walk_code_ahead_of().
 TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule, u32 by_code) {
   u32 kind = TRC_UW_RULE_KIND(rule), fp_rule = TRC_UW_RULE_FP(rule), at = TRC_WALK_AT_CALL;
   // Code without tables keeps frame pointers, or else what is found in rbp leads nowhere.
@@ -435,6 +436,15 @@ TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule, u32 by_code) {
     case TRC_UW_REGISTER:
       if (walk->at != TRC_WALK_AT_REGISTERS) return ends(walk, TRC_STACK_Unsupported);
       cfa = register_value(walk, TRC_UW_RULE_ADD(rule)) + offset;
+      break;
+    case TRC_UW_OTHER_STACK:
+      if (walk->fp == 0) return ends(walk, TRC_STACK_Root);
+      if (walk->stacks_left >= MAX_CHANGED_STACKS || walk->fp & 7) return ends(walk, TRC_STACK_NoRule);
+      cfa = walk->fp + offset;
+      if (cfa <= walk->sp) {
+        walk->stacks_left++;
+        walk->sp = walk->fp;
+      }
       break;
     case TRC_UW_NONE:
       // Above where the first instruction of the program found its stack there are arguments, no frames. The dynamic loader's _start comes here.
@@ -504,7 +514,7 @@ TRC_LOCAL s64 walk_frame(struct walk_context *context, const int tables, const i
     if (walk->map.file.state == TRC_UW_FILE_ASKED) return ends(walk, TRC_STACK_NotLoaded);
     rule = rule_at(walk, place + walk->map.table_bias);
     by_code = TRC_UW_RULE_KIND(rule) == TRC_UW_NONE;
-    if (by_code) rule = trc_walk_code_ahead(walk->index);
+    if (by_code) rule = trc_walk_code_ahead_of(walk->index, walk->ip);
   }
   u64 low = walk->sp;
   s64 last = step(walk, rule, by_code);

@@ -16,6 +16,7 @@
 #include "symbols/call_frames.h"
 #include "symbols/debug_file.h"
 #include "symbols/elf_reader.h"
+#include "symbols/go_frames.h"
 #include "symbols/process_maps.h"
 
 namespace trc::symbols {
@@ -70,8 +71,6 @@ std::optional<FrameSection> find_frames(const ElfReader& file) {
 }
 
 std::optional<FrameSection> find_debug_frames(const ElfReader& file) {
-  // Go's does not say where its functions keep rbp, nor which of them change stacks.
-  if (file.section(".gopclntab") != nullptr) return std::nullopt;
   const ElfSection* section = file.section(".debug_frame");
   if (section == nullptr || section->type == SHT_NOBITS || section->size > kMaxSection) return std::nullopt;
   return FrameSection{file.read_unpacked(*section, kMaxSection), section->address, CallFrames::Kind::DebugFrame};
@@ -178,8 +177,22 @@ bool describe_half(const Functions& functions, const std::vector<ElfSegment>& co
   return described >= all / 2;
 }
 
-Result<UnwindTable> build(std::vector<CallFrames>& sections, const Functions& functions, const std::vector<ElfSegment>& code,
-                          const std::atomic<bool>* given_up) {
+/// Where functions come from: Function::section is their number, kGo that of `go`.
+struct Sources {
+  std::vector<CallFrames> sections;
+  std::optional<GoFrames> go;
+};
+constexpr std::uint32_t kGo = 9;
+
+Functions functions_of(const GoFrames& go) {
+  Functions functions;
+  for (const GoFrames::Function& function : go.functions()) {
+    functions.push_back({.start = function.start, .end = function.end, .common = function.index, .section = kGo, .program = {}});
+  }
+  return functions;
+}
+
+Result<UnwindTable> build(Sources& sources, const Functions& functions, const std::vector<ElfSegment>& code, const std::atomic<bool>* given_up) {
   Builder builder;
   std::vector<FrameRow> rows;
   for (const ElfSegment& segment : code) {
@@ -191,7 +204,8 @@ Result<UnwindTable> build(std::vector<CallFrames>& sections, const Functions& fu
       if (given_up != nullptr && given_up->load(std::memory_order_relaxed)) return Error("given up");
       builder.begin_function(in_file(function->start), in_file(std::min(function->end, end)));
       rows.clear();
-      sections[function->section].append_rows(*function, rows);
+      if (function->section == kGo) sources.go->append_rows({function->start, function->end, function->common}, rows);
+      else sources.sections[function->section].append_rows(*function, rows);
       for (const FrameRow& row : rows) {
         if (row.address < end) builder.add(in_file(row.address), row.rule);
       }
@@ -206,12 +220,16 @@ Result<UnwindTable> build_unwind_table(const ElfReader& file, const FilePlace* p
   if (file.machine() != EM_X86_64 || !file.is_64bit()) return Error("unwind tables are made of x86-64 files only");
   const std::vector<ElfSegment> code = code_segments(file);
   const FrameSection section = find_frames(file).value_or(FrameSection{});
-  std::vector<CallFrames> sections;
+  Sources sources;
+  std::vector<CallFrames>& sections = sources.sections;
   sections.emplace_back(section.bytes, section.address, section.kind);
   Functions functions = std::move(sections.back().functions());
   sort(functions);
-  std::optional<FrameSection> more = find_debug_frames(file);
-  if (!more && place != nullptr && !describe_half(functions, code)) {
+  // Go's .debug_frame does not say where its functions keep rbp, nor which of them change stacks; its own table does.
+  sources.go = GoFrames::read(file);
+  if (sources.go) add_missing(functions, functions_of(*sources.go), kGo);
+  std::optional<FrameSection> more = sources.go ? std::nullopt : find_debug_frames(file);
+  if (!more && !sources.go && place != nullptr && !describe_half(functions, code)) {
     const std::string path = find_debug_file(file, *place);
     const auto debug = path.empty() ? Result<ElfReader>(Error("none")) : ElfReader::open(path);
     if (debug && debug->machine() == EM_X86_64 && debug->is_64bit()) more = find_debug_frames(*debug);
@@ -221,7 +239,7 @@ Result<UnwindTable> build_unwind_table(const ElfReader& file, const FilePlace* p
     sort(sections.back().functions());
     add_missing(functions, sections.back().functions(), 1);
   }
-  return build(sections, functions, code, given_up);
+  return build(sources, functions, code, given_up);
 }
 
 Result<UnwindTable> build_vdso_unwind_table() {

@@ -1,4 +1,4 @@
-// Any bytes as an ELF file and as a section of call frames: what comes out is a sound unwind table. And as code that is left after a call.
+// Any bytes as an ELF file and as a section of call frames, or of Go's table: what comes out is a sound unwind table. And as code that is left after a call.
 // Built with -DTRC_FUZZ=ON (clang); run as: unwind_fuzz CORPUS FOLDER_OF_SMALL_ELF_FILES
 #include <cstdint>
 #include <cstdio>
@@ -8,6 +8,7 @@
 #include "stdlib/code_ahead.h"
 #include "symbols/call_frames.h"
 #include "symbols/elf_reader.h"
+#include "symbols/go_frames.h"
 #include "symbols/unwind_table.h"
 
 namespace {
@@ -39,6 +40,22 @@ void use_section(const std::string& bytes, trc::symbols::CallFrames::Kind kind) 
   check(rows.size() <= bytes.size(), "more rows than bytes");
 }
 
+void use_go_table(const std::string& bytes) {
+  const auto go = trc::symbols::GoFrames::parse(bytes, 0x1000);
+  if (!go) return;
+  std::vector<trc::symbols::FrameRow> rows;
+  std::uint64_t end = 0;
+  for (const auto& function : go->functions()) {
+    check(function.start >= end && function.start < function.end, "functions overlap");
+    end = function.end;
+    rows.clear();
+    go->append_rows(function, rows);
+    check(!rows.empty() && rows[0].address == function.start, "a function's rows do not begin where it does");
+    for (std::size_t i = 1; i < rows.size(); ++i) check(rows[i - 1].address < rows[i].address, "rows are not sorted");
+    check(rows.back().address < function.end, "a row beyond the function");
+  }
+}
+
 void use_code(const std::uint8_t* code) {
   trc_code state{};
   int last = 0;
@@ -59,6 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   using Kind = trc::symbols::CallFrames::Kind;
   for (const Kind kind : {Kind::EhFrame, Kind::EhFrameToZero, Kind::DebugFrame}) use_section(bytes, kind);
+  use_go_table(bytes);
   if (size >= TRC_CODE_BYTES) use_code(data);
   return 0;
 }

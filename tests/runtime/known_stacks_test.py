@@ -137,13 +137,29 @@ class Known(unittest.TestCase):
             self.assertRegex(stack.strip().splitlines()[-1], r" _start\+\d+ ")
             self.assertNotIn("truncated", stack)
 
-    def test_go(self):
+    def build_go(self, folder, name):
         if not shutil.which("go"):
             self.skipTest("lacks go")
+        subprocess.run(["go", "build", "-o", f"{folder}/{name}", f"{SOURCE}/tests/programs/{name}.go"], check=True, timeout=200,
+                       env=os.environ | {"GOCACHE": f"{folder}/cache", "GOTOOLCHAIN": "local"})
+        return f"{folder}/{name}"
+
+    def test_go_through_c_and_back(self):
         with tempfile.TemporaryDirectory(prefix="trc-go-") as folder:
-            program = f"{folder}/goroutines"
-            subprocess.run(["go", "build", "-o", program, f"{SOURCE}/tests/programs/goroutines.go"], check=True, timeout=200,
-                           env=os.environ | {"GOCACHE": f"{folder}/cache", "GOTOOLCHAIN": "local"})
+            program = self.build_go(folder, "callbacks")
+            done = trc("tracepoint:syscalls:sys_enter_getppid /pid == cpid/ { print(ustack); }", program)
+            found = stacks(done.stdout)
+            self.assertEqual([[name for name in stack if name in ("bottom", "inC", "main.goBack", "main.start", "main.main", "main.main.func1")]
+                              for stack in found],
+                             [["bottom"] + 3 * ["main.goBack", "inC"] + ["main.start", "main.main"],
+                              ["bottom"] + 2 * ["main.goBack", "inC"] + ["main.start", "main.main.func1"]])
+            for stack in found:
+                self.assertRegex(stack[-1], r"^runtime\.goexit")
+            self.assertEqual(done.stderr, "")
+
+    def test_go(self):
+        with tempfile.TemporaryDirectory(prefix="trc-go-") as folder:
+            program = self.build_go(folder, "goroutines")
             done = trc(f'uprobe:{program}:"main.bottom" {{ print(ustack); }}', program, "0")
             bottom, counted = ["main.bottom"] + 4 * ["main.descend"], ["main.(*counter).count"]
             for found, expected in zip(stacks(done.stdout), (bottom + counted + ["main.main", "runtime.main"],
@@ -152,6 +168,7 @@ class Known(unittest.TestCase):
                 self.assertRegex(found[-1], r"^runtime\.goexit")
             self.assertEqual(done.stderr, "")
             done = trc("profile:hz:999 /pid == cpid/ { @[ustack(perf)] = count(); }", program, "500")
+            self.assertEqual(done.stderr, "")   # whatever was going on
             asking = [stack for stack in re.findall(r"^@\[\n(.*?)\]: \d+$", done.stdout, re.M | re.S) if "([vdso])" in stack and "time.now+" in stack]
             self.assertTrue(asking, done.stdout)
             for stack in asking:
@@ -163,6 +180,10 @@ class Known(unittest.TestCase):
             for stack in interrupted:
                 self.assertTrue([name for name in stack[:6] if name.startswith("runtime.sigreturn")], stack)
                 self.assertRegex(stack[-1], r"^runtime\.goexit")
+            subprocess.run(["strip", program], check=True)
+            done = trc("profile:hz:999 /pid == cpid/ { @[ustack] = count(); }", program, "500")
+            self.assertIn("@[", done.stdout)
+            self.assertEqual(done.stderr, "")
 
 
 if __name__ == "__main__":
