@@ -15,6 +15,7 @@ struct trc_code {
   unsigned from_fp;                          // from the frame pointer that the code was met with, not from the stack pointer
   unsigned fp_is_read;
   unsigned knows_eax, eax;
+  unsigned hands_on;                         // 1: the callee's result became an argument; 2: that was the one of a call, as in exit(main())
   unsigned long long rule;                   // of unwind_abi.h, TRC_UW_NONE as long as there is none
 };
 
@@ -29,6 +30,10 @@ static inline int trc_code_step(struct trc_code *code, const unsigned char *byte
   if ((BYTE(0) & 0xf0) == 0x40) rex = BYTE(0), code->at++;
   const unsigned op = BYTE(0), next = BYTE(1), third = BYTE(2);
   const unsigned wide = rex & 8, to = (next & 7) | (rex & 1) << 3;   // the register that is written in a mod/rm byte, or else in the opcode
+  if (op == 0xe8 && code->hands_on == 1) {
+    code->hands_on = 2;
+    return 1;
+  }
   if (op == 0xc3) {
     const unsigned fp = code->fp_is_read ? TRC_UW_FP_SAVED : TRC_UW_FP_SAME;
     const long long cfa = (long long)code->stack + 8, fp_offset = code->fp_is_read ? (long long)code->fp_at - cfa : 0;
@@ -85,6 +90,7 @@ static inline int trc_code_step(struct trc_code *code, const unsigned char *byte
   if ((op == 0x89 || op == 0x8b || op == 0x31 || op == 0x33) && next >= 0xc0) {   // mov or xor between registers
     const unsigned written = op == 0x89 || op == 0x31 ? to : (next >> 3 & 7) | (rex & 4) << 1;
     if (written == 4 || written == 5) return 1;
+    if (op == 0x89 && next == 0xc7 && !(rex & 5)) code->hands_on = 1;
     if (written == 0) code->knows_eax = (op == 0x31 || op == 0x33) && next == 0xc0 && !(rex & 5), code->eax = 0;
     code->at += 2;
     return 0;

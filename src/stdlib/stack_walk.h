@@ -55,6 +55,7 @@ struct trc_walk {
   unsigned long long window[TRC_WALK_WINDOW / 8];
   unsigned long long node[32];                    // of the kernel's tree of mappings; or code
   struct trc_code code;                           // what is known of that
+  unsigned long long found;                       // of a search
   struct trc_walk_space space;
   unsigned long long maps_met;                    // so many of `space` were put into `maps`, one after another
   struct trc_walk_mapping maps[TRC_WALK_MAPPINGS];

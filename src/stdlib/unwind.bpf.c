@@ -405,6 +405,34 @@ TRC_GLOBAL u64 trc_walk_code_ahead_of(u32 index, u64 place) {
   return walk->code.rule;
 }
 
+#define START_BYTES 512    // that the code which calls main() uses, or start_routine()
+
+static s64 is_start_of_thread(u32 number, struct walk_context *context) {
+  struct trc_walk *walk = context->walk;
+  u64 at = walk->sp + number * 8, address = 0;
+  if (read_word(walk, at, &address) != 0) return 1;
+  if (address < PAGE_BYTES || !is_after_call(address)) return 0;
+  if (TRC_UW_RULE_KIND(trc_walk_code_ahead_of(walk->index, address)) != TRC_UW_END) return 0;
+  walk->found = at + 8;
+  return 1;
+}
+
+/// The CFA of code that hands on what main() or a thread's function returns to one that ends the process or thread; 0: it is not that. musl's is
+/// without table and frame pointer, but what has called it is known: _start has aligned its stack and called, so its return address is the
+/// first word there; and what has called a thread's first function ends the thread after it.
+TRC_GLOBAL u64 trc_walk_start_of_stack(u32 index) {
+  struct trc_walk *walk = walk_at(index);
+  if (!walk) return 0;
+  u64 first = (walk->start_stack & ~15ull) - 8, address = 0;
+  if (walk->sp <= first && first - walk->sp < START_BYTES) {
+    return read_word(walk, first, &address) == 0 && is_after_call(address) ? first + 8 : 0;
+  }
+  struct walk_context context = {walk};
+  walk->found = 0;
+  bpf_loop(START_BYTES / 8, (void *)is_start_of_thread, &context, 0);
+  return walk->found;
+}
+
 /// The value of a register by its number in DWARF; only where TRC_WALK_AT_REGISTERS.
 TRC_LOCAL u64 register_value(struct trc_walk *walk, u32 number) {
   if (number == 7) return walk->sp;
@@ -450,6 +478,10 @@ TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule, u32 by_code) {
       // Above where the first instruction of the program found its stack there are arguments, no frames. The dynamic loader's _start comes here.
       if (walk->sp == walk->start_stack) return ends(walk, TRC_STACK_Root);
       if (trc_walk_at_trampoline(walk->index)) goto signal;
+      if (by_code && walk->code.hands_on == 2) {
+        cfa = trc_walk_start_of_stack(walk->index);
+        if (cfa) break;
+      }
       if (walk->flags & TRC_WALK_TABLES_ONLY) return ends(walk, TRC_STACK_NoRule);
       if (walk->flags & TRC_WALK_ENTRY && walk->count == 1) {   // nothing was pushed yet
         cfa = walk->sp + 8;

@@ -83,10 +83,19 @@ class Known(unittest.TestCase):
     def test_signal_with_musl(self):
         if not os.path.exists(f"{PROGRAMS}/signals_musl"):
             self.skipTest("lacks musl-gcc (musl-tools)")
-        # What calls main() there has neither unwind tables nor a frame pointer.
+        # What calls main() there has neither unwind tables nor a frame pointer, but what has called that is known.
         rest, errors = self.signals("signals_musl")
-        self.assertRegex(rest[-1], "^.truncated: code without unwind information or frame pointer.$")
-        self.assertIn("1 of 1 stacks are cut", errors)
+        self.assertEqual((len(rest), rest[-1], errors), (2, "_start", ""))
+
+    def test_thread_with_musl(self):
+        if not os.path.exists(f"{PROGRAMS}/threads_musl"):
+            self.skipTest("lacks musl-gcc (musl-tools)")
+        done = trc(f"uprobe:{PROGRAMS}/threads_musl:thread_work {{ print(ustack); }}", f"{PROGRAMS}/threads_musl", "2", "1")
+        found = stacks(done.stdout)
+        self.assertEqual(len(found), 2, done.stdout)
+        for stack in found:
+            self.assertEqual((stack[:2], len(stack), stack[-1]), (["thread_work", "run"], 4, "__clone"))
+        self.assertEqual(done.stderr, "")
 
     def test_generated_code(self):
         """Functions in memory that no table describes, most of which keep no frame pointer; the program knows where each call returns to."""
