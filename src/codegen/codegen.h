@@ -28,6 +28,7 @@ inline constexpr const char* kSectionPrefix = "trc/";
 struct CodegenOptions {
   bool keep_ir = false;          ///< fill `ir` and `optimized_ir` of the result (-d codegen, codegen-opt)
   bool keep_assembly = false;    ///< fill `assembly`
+  bool report_reads = false;     ///< reads of memory and of map elements that fail are events with their place, not only counted (-k)
 };
 
 struct CodegenResult {
