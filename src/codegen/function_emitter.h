@@ -205,7 +205,11 @@ class FunctionEmitter {
   void report_error(std::string text, Span span);
   void report_failure(const char* helper_name, llvm::Value* code, Span span);
   void count_loss(std::size_t counter_offset);
-  void count_if_failed(llvm::Value* result);
+  /// A read that failed gives zeros, which is often meant: it is counted, and reported only if that was asked for.
+  void check_read(const char* helper_name, llvm::Value* result);
+  /// The same for an element of a map that is not there.
+  void check_found(llvm::Value* element);
+  void check_deleted(llvm::Value* result);
 
   // ---- stacks (emit_stacks.cc) ----
   Store capture_stack(const typed::CaptureStack&, const lang::Type& type);
