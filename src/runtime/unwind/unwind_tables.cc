@@ -26,6 +26,7 @@ constexpr std::size_t kWatchPages = 32;        // of each CPU; a record takes ab
 constexpr std::size_t kMostComplaints = 100;   // each file makes one at most; a fork bomb of broken files should not fill the memory
 
 constexpr int kBackgroundNice = 10;            // what is traced should not wait for it
+constexpr int kPromptNice = -15;               // but on a busy machine programs would run on for long without the tables that they need now
 
 constexpr trc_uw_file_key kVdso{0, 0};
 
@@ -159,6 +160,7 @@ void UnwindTables::complain(std::string text) {
 
 void UnwindTables::work() {
   ::prctl(PR_SET_NAME, "trc-unwind");
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kPromptNice);   // where that is allowed
   FileKeys keys;
   load_vdso();
   done();
@@ -189,7 +191,7 @@ void UnwindTables::work() {
 void UnwindTables::work_on(Urgency urgency) {
   const bool in_background = urgency == Urgency::Background;
   ::prctl(PR_SET_NAME, in_background ? "trc-unwind-bg" : "trc-unwind-soon");
-  if (in_background) ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kBackgroundNice);
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), in_background ? kBackgroundNice : kPromptNice);
   FileKeys keys;
   std::deque<Request>& requests = requests_[static_cast<std::size_t>(urgency)];
   while (true) {
