@@ -114,6 +114,11 @@ class SystemFacts final : public Facts {
     return functions_.get();
   }
 
+  Result<std::vector<BpfFunction>> bpf_functions() const override {
+    if (!bpf_functions_) bpf_functions_ = std::make_unique<Result<std::vector<BpfFunction>>>(loaded_bpf_functions());
+    return *bpf_functions_;
+  }
+
   bool has(Feature feature) const override {
     const auto index = static_cast<std::size_t>(feature);
     if (index >= features_.size()) return probe_feature(feature);
@@ -175,6 +180,7 @@ class SystemFacts final : public Facts {
   mutable std::unique_ptr<Result<Tracefs>> tracefs_;
   mutable std::vector<std::string> tracepoints_;
   mutable std::unique_ptr<KernelFunctions> functions_;
+  mutable std::unique_ptr<Result<std::vector<BpfFunction>>> bpf_functions_;
   mutable std::vector<std::string> raw_names_;               // "module:name"
   mutable std::map<std::string, std::uint32_t> raw_arguments_;
   mutable std::array<std::optional<bool>, 16> features_;
