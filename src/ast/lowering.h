@@ -98,6 +98,8 @@ class CallLowering {
   virtual void aggregate(lang::Type type, typed::ValuePtr argument) = 0;
   /// Numbers an event; lays it out.
   virtual typed::EventId event(lang::EventSchema schema) = 0;
+  /// False, after a report, where nobody reads records.
+  bool may_emit();
   /// A record of these fields, in order.
   void emit(lang::ActionKind action, std::string text, std::vector<typed::ValuePtr> fields, std::uint32_t map = lang::kNoMap);
 };
