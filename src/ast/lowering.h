@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -43,6 +44,8 @@ class CallLowering {
     bool has_child = false;                          ///< -c
     bool unsafe = false;
     bool compat = false;                             ///< --compat, or config compat = true
+    std::function<bool(const std::string&)> has_kernel_function = {};   ///< the kernel has a function of this name
+    std::function<bool(const std::string&)> allows_kfunc = {};          ///< programs of this kind may call it
   };
 
   struct Map {

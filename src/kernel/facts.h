@@ -14,6 +14,7 @@
 namespace trc::kernel {
 
 class Btf;
+enum class ProgramType : std::uint8_t;
 
 /// One field of a trace event, from the tracefs `format` file.
 struct TracepointField {
@@ -64,6 +65,10 @@ class Facts {
   virtual Result<const KernelFunctions*> kernel_functions() const { return Error("the functions of the kernel are not known"); }
   /// The functions of the BPF programs that are loaded now; read once, so that what trc loads itself is not among them.
   virtual Result<std::vector<BpfFunction>> bpf_functions() const { return Error("the BPF programs of the kernel are not known"); }
+  /// The kernel or a module of it has a function of this name in its type information.
+  virtual bool has_kernel_function(const std::string& name) const { return (void)name, false; }
+  /// Programs of this kind may call the kernel's function of this name.
+  virtual bool allows_kfunc(const std::string& name, ProgramType type) const { return (void)name, (void)type, false; }
   virtual bool has(Feature feature) const = 0;
   virtual std::uint32_t possible_cpus() const = 0;
   virtual std::vector<std::uint32_t> online_cpus() const = 0;

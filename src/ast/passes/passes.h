@@ -125,6 +125,7 @@ struct BodyInput {
   const lang::Catalogue& catalogue;
   const AnalyseOptions& options;
   types::Library& types;
+  const kernel::Facts& facts;
 };
 typed::TypedProgram lower_bodies(const BodyInput& input, Diagnostics& diags);
 
