@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -43,6 +44,8 @@ class CallLowering {
     bool has_child = false;                          ///< -c
     bool unsafe = false;
     bool compat = false;                             ///< --compat, or config compat = true
+    std::function<bool(const std::string&)> has_kernel_function = {};   ///< the kernel has a function of this name
+    std::function<bool(const std::string&)> allows_kfunc = {};          ///< programs of this kind may call it
   };
 
   struct Map {
@@ -98,6 +101,8 @@ class CallLowering {
   virtual void aggregate(lang::Type type, typed::ValuePtr argument) = 0;
   /// Numbers an event; lays it out.
   virtual typed::EventId event(lang::EventSchema schema) = 0;
+  /// False, after a report, where nobody reads records.
+  bool may_emit();
   /// A record of these fields, in order.
   void emit(lang::ActionKind action, std::string text, std::vector<typed::ValuePtr> fields, std::uint32_t map = lang::kNoMap);
 };

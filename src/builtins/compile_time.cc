@@ -70,6 +70,16 @@ void lower_static_assert(CallLowering& call) {
   if (holds && message && !*holds) call.report(Diag::StaticAssertion, call.span(), "static assertion failed: " + *message);
 }
 
+// ---- functions of the kernel ----
+
+template <std::function<bool(const std::string&)> CallLowering::Surroundings::*question>
+void lower_kernel_question(CallLowering& call) {
+  const auto name = call.literal_string(0);
+  if (!name) return;
+  const auto& ask = call.surroundings().*question;
+  call.result(typed::make_constant(lang::make_bool(), call.span(), ask && ask(*name)));
+}
+
 // ---- the settings ----
 
 ValuePtr constant_of(const ast::SettingValue& value, Span span) {
@@ -148,7 +158,15 @@ constexpr Param kGetopt[] = {{.name = "name", .type = "literal string"},
                              {.name = "default", .type = "any", .optional = true},
                              {.name = "description", .type = "literal string", .optional = true}};
 
+constexpr Param kFunction[] = {{.name = "function", .type = "literal string"}};
+
 constexpr BuiltinSpec kRows[] = {
+    {.name = "kfunc_exist", .params = kFunction, .result = "bool", .lower = lang::Custom{lower_kernel_question<&CallLowering::Surroundings::has_kernel_function>},
+     .doc = "Whether the kernel's type information has a function of this name; for `if comptime`.",
+     .example = "begin { if comptime (kfunc_exist(\"no_such_function\")) { print(1); } else { print(2); } }", .prints = "2"},
+    {.name = "kfunc_allowed", .params = kFunction, .result = "bool", .lower = lang::Custom{lower_kernel_question<&CallLowering::Surroundings::allows_kfunc>},
+     .doc = "Whether the kernel lets programs of this kind of probe call a function of its own; for `if comptime`.",
+     .example = "begin { print(kfunc_allowed(\"vfs_read\")); }", .prints = "false"},
     {.name = "is_array", .params = kAnything, .result = "bool", .lower = lang::Custom{lower_question<is_array>},
      .doc = "Whether the value, or the type in typeof(), is an array.", .example = "begin { print(is_array(1)); }", .prints = "false"},
     {.name = "is_integer", .params = kAnything, .result = "bool", .lower = lang::Custom{lower_question<is_integer>},

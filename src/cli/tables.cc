@@ -48,11 +48,7 @@ void write_probes(JsonWriter& json) {
   for (const probes::Provider* provider : probes::registry()) {
     json.begin_object().key("name").string(provider->name()).key("aliases").begin_array();
     for (const std::string_view alias : provider->aliases()) json.string(alias);
-    json.end_array().key("doc").string(provider->doc()).key("example").string(provider->example()).key("missing").boolean(false).end_object();
-  }
-  for (const std::string_view name : probes::unbuilt_providers()) {
-    json.begin_object().key("name").string(name).key("aliases").begin_array().end_array();
-    json.key("doc").string("Not supported yet.").key("example").string("").key("missing").boolean(true).end_object();
+    json.end_array().key("doc").string(provider->doc()).key("example").string(provider->example()).end_object();
   }
   json.end_array();
 }

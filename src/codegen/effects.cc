@@ -33,6 +33,9 @@ struct Parts {
   void operator()(const ReadContext&) const {}
   void operator()(const Runtime&) const {}
   void operator()(const Comm&) const {}
+  void operator()(const ReadPath&) const {}
+  void operator()(const AskObject&) const {}
+  void operator()(const SendPacket& op) const { of(op.length), of(op.offset); }
   void operator()(const ProbeId&) const {}
   void operator()(const MapLength&) const {}
   void operator()(const KernelAddress&) const {}
@@ -76,6 +79,7 @@ struct Parts {
   void operator()(const MapAggregate& op) const { of(op.key), of(op.argument); }
   void operator()(const Emit& op) const { of(op.fields); }
   void operator()(const EmitJoin& op) const { of(op.array); }
+  void operator()(const PrintToFile& op) const { of(op.values); }
   void operator()(const If& op) const { of(op.condition), of(op.then), of(op.otherwise); }
   void operator()(const While& op) const { of(op.condition), of(op.body); }
   void operator()(const ForRange& op) const { of(op.from), of(op.to), of(op.body); }

@@ -171,13 +171,17 @@ void FunctionEmitter::open_program() {
   builder_.CreateStore(i64(kMostRoundsOfRun), frame_at(kFrameRounds).pointer);
   builder_.CreateStore(llvm::ConstantPointerNull::get(builder_.getPtrTy()), scratch_);
   builder_.CreateStore(default_return(), result_);
-  if (!state_.function && state_.program.context.kind != lang::ProgramKind::TestRun) {
+  // A pinned iterator goes on when trc has ended.
+  if (!state_.function && state_.program.context.kind != lang::ProgramKind::TestRun && !state_.program.context.prints_to_file) {
     auto* frozen = builder_.CreateAlignedLoad(builder_.getInt32Ty(), module_.frozen(), llvm::Align(4), true);
     llvm::BasicBlock* running = block("running");
     builder_.CreateCondBr(builder_.CreateIsNotNull(frozen), exit_, running, rarely());
     builder_.SetInsertPoint(running);
   }
-  if (state_.program.context.kind == lang::ProgramKind::Iterator) skip_end_of_iterator();
+  if (state_.program.context.kind == lang::ProgramKind::Iterator) {
+    skip_end_of_iterator();
+    if (!state_.program.context.prints_to_file) write_step_of_iterator();
+  }
 }
 
 // The kernel calls the program once more at the end, with null for what it has no more of.
@@ -188,6 +192,17 @@ void FunctionEmitter::skip_end_of_iterator() {
     builder_.CreateCondBr(builder_.CreateIsNull(read_context(member)), exit_, there, rarely());
     builder_.SetInsertPoint(there);
   }
+}
+
+/// struct bpf_iter__KIND begins with `meta`, and that with the file (linux/bpf.h).
+void FunctionEmitter::with_iterator_file(const std::function<void(llvm::Value*)>& use) {
+  const lang::ContextValue meta{"meta", lang::make_pointer(lang::make_void(), lang::AddressSpace::Kernel), lang::ContextSource{0}, ""};
+  with_object({meta, {0, 0}}, use);
+}
+
+// A byte for each run: so whoever reads the file decides how many runs there are before it looks at the ring (kernel::read_iterator).
+void FunctionEmitter::write_step_of_iterator() {
+  with_iterator_file([&](llvm::Value* file) { helper(BPF_FUNC_seq_write, {file, module_.zeros(1), builder_.getInt32(1)}); });
 }
 
 void FunctionEmitter::close_program() {

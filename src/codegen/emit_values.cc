@@ -172,7 +172,10 @@ llvm::Value* FunctionEmitter::scalar(const typed::Value& value) {
           },
           [](const StringConstant&) -> llvm::Value* { TRC_UNREACHABLE("a string is not a scalar"); },
           [](const Comm&) -> llvm::Value* { TRC_UNREACHABLE("comm is not a scalar"); },
+          [&](const AskObject& op) -> llvm::Value* { return normalise(ask_object(op), type); },
+          [&](const SendPacket& op) -> llvm::Value* { return send_packet(op); },
           [](const ReadString&) -> llvm::Value* { TRC_UNREACHABLE("a string is not a scalar"); },
+          [](const ReadPath&) -> llvm::Value* { TRC_UNREACHABLE("a string is not a scalar"); },
           [](const ReadBuffer&) -> llvm::Value* { TRC_UNREACHABLE("a buffer is not a scalar"); },
           [](const MakeTuple&) -> llvm::Value* { TRC_UNREACHABLE("a tuple is not a scalar"); },
           [](const CaptureStack&) -> llvm::Value* { TRC_UNREACHABLE("a stack is not a scalar"); },
@@ -280,6 +283,7 @@ Store FunctionEmitter::prepare(const typed::Value& value, Tail tail) {
             const lang::AddressSpace space = op.address->type.space;
             return [this, from, length, space, tail, &type](Place to) { read_string(to, type.size, length, from, space, tail); };
           },
+          [&](const ReadPath& op) { return read_path(op, type.size, tail); },
           [&](const ReadBuffer& op) -> Store {
             llvm::Value* from = scalar(op.address);
             llvm::Value* length = op.length ? scalar(op.length) : nullptr;

@@ -72,6 +72,8 @@ class FunctionEmitter {
   void lay_out_slots();
   void open_program();
   void skip_end_of_iterator();
+  void write_step_of_iterator();
+  void with_iterator_file(const std::function<void(llvm::Value*)>& use);
   void close_program();
   void take_parameters();
   void give_result();
@@ -89,6 +91,7 @@ class FunctionEmitter {
   void emit(const typed::MapAggregate&);
   void emit(const typed::Emit&);
   void emit(const typed::EmitJoin&);
+  void emit(const typed::PrintToFile&);
   void emit(const typed::If&);
   void emit(const typed::While&);
   void emit(const typed::ForRange&);
@@ -165,6 +168,10 @@ class FunctionEmitter {
   llvm::Value* context();
   llvm::Value* runtime_constant(typed::RuntimeConstant which);
   llvm::Value* traced_function_value(std::uint32_t at);
+  void with_object(const typed::KernelObject& object, const std::function<void(llvm::Value*)>& use);
+  llvm::Value* ask_object(const typed::AskObject& op);
+  llvm::Value* send_packet(const typed::SendPacket& op);
+  Store read_path(const typed::ReadPath& op, std::uint32_t capacity, Tail tail);
   llvm::Value* read_context(const lang::ContextValue& value);
   Store prepare_context(const lang::ContextValue& value);
   llvm::Value* load_context(std::uint32_t at, std::uint32_t bytes);  // 1, 2, 4 or 8 bytes, zero-extended

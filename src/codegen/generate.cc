@@ -129,7 +129,7 @@ void describe_programs(const typed::TypedProgram& program, image::ProgramImage& 
                            p.context.return_value.has_value();
     image.programs.push_back({p.name, p.context.kind, probe.needs_cookie, is_return, p.context.bound_to, probe.span});
   }
-  for (const typed::ProbeSpec& probe : program.probes) image.probes.push_back({probe.provider, probe.text, probe.program, probe.span});
+  for (const typed::ProbeSpec& probe : program.probes) image.probes.push_back({probe.provider, probe.text, probe.program, probe.span, probe.note});
 }
 
 // From fast code to code that always fits: how much LLVM puts on the stack besides, to free registers, is known only when it has.

@@ -52,6 +52,8 @@ class ModuleEmitter {
   void use_python(std::uint32_t words);
   /// What trc_in_tree() reads.
   void use_process_tree();
+  /// Where packets go (stdlib/packet_abi.h).
+  llvm::GlobalVariable* packets();
   /// The map of scratch slots, each with room for `bytes` (besides the claim).
   llvm::GlobalVariable* scratch(std::uint32_t bytes);
   /// A new place whose first failure is reported; its number in the "trc_sites" map.
@@ -97,7 +99,7 @@ class ModuleEmitter {
 
   std::deque<image::MapEntry> maps_;                 // becomes image.maps; what map_entry() gave stays valid
   std::vector<llvm::GlobalVariable*> map_symbols_;   // as maps_
-  llvm::GlobalVariable *ring_ = nullptr, *loss_ = nullptr, *scratch_ = nullptr, *sites_ = nullptr, *walks_ = nullptr, *python_walks_ = nullptr, *zeros_ = nullptr,
+  llvm::GlobalVariable *ring_ = nullptr, *loss_ = nullptr, *scratch_ = nullptr, *sites_ = nullptr, *walks_ = nullptr, *python_walks_ = nullptr, *packets_ = nullptr, *zeros_ = nullptr,
                        *frozen_ = nullptr;
   std::uint32_t scratch_bytes_ = 0, site_count_ = 0, zero_bytes_ = 0;
   std::uint32_t stack_capacity_ = 0, python_words_ = 0;

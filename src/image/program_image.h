@@ -82,8 +82,9 @@ struct ProbeEntry {
   std::string text;                 ///< canonical, as `probe` prints it when it stands for one place
   std::uint32_t program = 0;        ///< index into programs
   Span span;
+  std::string note = {};            ///< for the user, when it is attached: what a wildcard passed over
   template <class Archive>
-  void serialize(Archive& ar) { ar(provider, text, program, span); }
+  void serialize(Archive& ar) { ar(provider, text, program, span, note); }
 };
 
 /// Where a program's instruction came from, for verifier refusals; and the sources themselves, for run-time messages.

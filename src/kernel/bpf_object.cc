@@ -5,12 +5,14 @@
 #include <linux/bpf.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "kernel/bpf_abi.h"
+#include "kernel/program_types.h"
 
 namespace trc::kernel {
 namespace {
@@ -50,8 +52,20 @@ class Collect {
   std::string* previous_debug_;
 };
 
-struct TypeRow { bpf_prog_type type; int expected; };
-TypeRow row(ProgramType type) {
+/// The first complaint of libbpf, without its prefix: the cause; those that follow are consequences.
+std::string first_complaint(const std::string& log) {
+  std::string line = log.substr(0, log.find('\n'));
+  constexpr std::string_view kPrefix = "libbpf: ";
+  return line.starts_with(kPrefix) ? line.substr(kPrefix.size()) : line;
+}
+
+Error outside(const std::string& section, std::size_t offset) {
+  return Error("the BPF object has nothing at " + section + "+" + std::to_string(offset));
+}
+
+}  // namespace
+
+ProgramTypeRow program_type_row(ProgramType type) {
   switch (type) {
     case ProgramType::RawTracepoint: return {BPF_PROG_TYPE_RAW_TRACEPOINT, 0};
     case ProgramType::Kprobe: return {BPF_PROG_TYPE_KPROBE, 0};
@@ -65,19 +79,6 @@ TypeRow row(ProgramType type) {
   }
   return {BPF_PROG_TYPE_UNSPEC, 0};
 }
-
-/// The first complaint of libbpf, without its prefix: the cause; those that follow are consequences.
-std::string first_complaint(const std::string& log) {
-  std::string line = log.substr(0, log.find('\n'));
-  constexpr std::string_view kPrefix = "libbpf: ";
-  return line.starts_with(kPrefix) ? line.substr(kPrefix.size()) : line;
-}
-
-Error outside(const std::string& section, std::size_t offset) {
-  return Error("the BPF object has nothing at " + section + "+" + std::to_string(offset));
-}
-
-}  // namespace
 
 Result<std::unique_ptr<BpfObject>> BpfObject::open(std::string_view elf, const std::string& name, LoadTalk talk) {
   std::string log, debug;
@@ -99,7 +100,7 @@ BpfObject::~BpfObject() { bpf_object__close(object_); }
 Result<> BpfObject::set_type(const std::string& function, ProgramType type) {
   bpf_program* program = bpf_object__find_program_by_name(object_, function.c_str());
   if (program == nullptr) return Error("the BPF object has no program '" + function + "'");
-  const TypeRow r = row(type);
+  const ProgramTypeRow r = program_type_row(type);
   bpf_program__set_type(program, r.type);
   bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(r.expected));
   return {};
@@ -109,7 +110,17 @@ Result<> BpfObject::bind(const std::string& function, const std::string& target)
   const Collect scope(log_);
   bpf_program* program = bpf_object__find_program_by_name(object_, function.c_str());
   if (program == nullptr) return Error("the BPF object has no program '" + function + "'");
-  if (const int err = bpf_program__set_attach_target(program, 0, target.c_str())) return Error::from_errno(target + " in the kernel's BTF", -err);
+  const std::string name = target.substr(target.rfind(':') + 1);
+  constexpr std::string_view kProgram = "bpf:";
+  if (!target.starts_with(kProgram)) {
+    if (const int err = bpf_program__set_attach_target(program, 0, name.c_str())) return Error::from_errno(target + " in the kernel's BTF", -err);
+    return {};
+  }
+  const auto id = static_cast<std::uint32_t>(std::strtoul(target.c_str() + kProgram.size(), nullptr, 10));
+  Fd fd(std::max(bpf_prog_get_fd_by_id(id), -1));   // libbpf gives -errno
+  if (!fd) return Error::from_errno("BPF program " + std::to_string(id));
+  if (const int err = bpf_program__set_attach_target(program, fd.get(), name.c_str())) return Error::from_errno(target, -err);
+  targets_.push_back(std::move(fd));
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/owned.h"
 #include "base/result.h"
@@ -28,7 +29,8 @@ class BpfObject {
 
   // Before load().
   Result<> set_type(const std::string& function, ProgramType type);
-  /// The kernel function (Fentry, Fexit) or kind of iterator that a program is for. Looked up in the kernel's BTF.
+  /// What a program is for: a kernel function "MODULE:FUNCTION" or one of a loaded BPF program, "bpf:ID:FUNCTION" (Fentry, Fexit); a kind of
+  /// iterator. Looked up in the BTF of the kernel or of that program.
   Result<> bind(const std::string& function, const std::string& target);
   Result<> set_max_entries(const std::string& map, std::uint32_t entries);
   /// Programs use this map instead of one of their own. It must be of the shape that they declare.
@@ -52,6 +54,7 @@ class BpfObject {
  private:
   explicit BpfObject(bpf_object* object) : object_(object) {}
   bpf_object* object_ = nullptr;
+  std::vector<Fd> targets_;   // programs that others are bound to
   bool with_debug_ = false;
   std::string log_, debug_log_;
 };

@@ -11,6 +11,7 @@
 #include <array>
 #include <bitset>
 #include <cstring>
+#include <tuple>
 
 #include "base/owned.h"
 #include "base/read_file.h"
@@ -348,6 +349,10 @@ std::vector<std::uint32_t> Btf::offsets_of(std::string_view name) const {
 }
 
 std::optional<std::uint32_t> Btf::find(BtfKind kind, std::string_view name) const {
+  if (kind == BtfKind::Function && !functions_.empty()) {
+    const auto place = std::lower_bound(functions_.begin(), functions_.end(), name, [](const BtfFunction& a, std::string_view b) { return a.name < b; });
+    return place != functions_.end() && place->name == name ? std::optional(place->id) : std::nullopt;
+  }
   const std::vector<std::uint32_t> offsets = offsets_of(name);
   if (offsets.empty()) return std::nullopt;
   std::size_t at = types_;
@@ -357,6 +362,18 @@ std::optional<std::uint32_t> Btf::find(BtfKind kind, std::string_view name) cons
     if (kKinds[BTF_INFO_KIND(type.info)] == kind && std::count(offsets.begin(), offsets.end(), type.name_off) != 0) return first_id() + number;
   }
   return std::nullopt;
+}
+
+const std::vector<BtfFunction>& Btf::functions() const {
+  if (!functions_.empty()) return functions_;
+  std::size_t at = types_;
+  for (std::uint32_t number = 0; number < count_; ++number) {
+    const auto type = read_at<btf_type>(bytes_, at);
+    at += sizeof type + trailing_size(type.info);
+    if (BTF_INFO_KIND(type.info) == BTF_KIND_FUNC) functions_.push_back({string_at(type.name_off), first_id() + number});
+  }
+  std::sort(functions_.begin(), functions_.end(), [](const BtfFunction& a, const BtfFunction& b) { return std::tie(a.name, a.id) < std::tie(b.name, b.id); });
+  return functions_;
 }
 
 std::optional<BtfConstant> Btf::find_enumerator(std::string_view name) const {

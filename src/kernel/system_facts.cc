@@ -14,6 +14,7 @@
 #include "kernel/btf.h"
 #include "kernel/facts.h"
 #include "kernel/features.h"
+#include "kernel/kfunc.h"
 #include "kernel/tracefs.h"
 
 namespace trc::kernel {
@@ -122,6 +123,18 @@ class SystemFacts final : public Facts {
     return functions_.get();
   }
 
+  Result<std::vector<BpfFunction>> bpf_functions() const override {
+    if (!bpf_functions_) bpf_functions_ = std::make_unique<Result<std::vector<BpfFunction>>>(loaded_bpf_functions());
+    return *bpf_functions_;
+  }
+
+  bool has_kernel_function(const std::string& name) const override { return find_function(name).has_value(); }
+
+  bool allows_kfunc(const std::string& name, ProgramType type) const override {
+    const auto found = find_function(name);
+    return found && kernel::allows_kfunc(found->first, found->second, type);
+  }
+
   bool has(Feature feature) const override {
     const auto index = static_cast<std::size_t>(feature);
     if (index >= features_.size()) return probe_feature(feature);
@@ -159,6 +172,17 @@ class SystemFacts final : public Facts {
   }
 
  private:
+  /// The module, "vmlinux" first, and the BTF id of a function.
+  std::optional<std::pair<std::string, std::uint32_t>> find_function(const std::string& name) const {
+    const std::vector<std::string> names = btf_names();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const auto one = btf(i);
+      const auto id = one ? (*one)->find(BtfKind::Function, name) : std::nullopt;
+      if (id) return std::pair(names[i], *id);
+    }
+    return std::nullopt;
+  }
+
   /// vmlinux first, then every module that has BTF.
   Result<> load_raw_tracepoints() const {
     if (!raw_names_.empty()) return {};
@@ -183,6 +207,7 @@ class SystemFacts final : public Facts {
   mutable std::unique_ptr<Result<Tracefs>> tracefs_;
   mutable std::vector<std::string> tracepoints_;
   mutable std::unique_ptr<KernelFunctions> functions_;
+  mutable std::unique_ptr<Result<std::vector<BpfFunction>>> bpf_functions_;
   mutable std::vector<std::string> raw_names_;               // "module:name"
   mutable std::map<std::string, std::uint32_t> raw_arguments_;
   mutable std::array<std::optional<bool>, 16> features_;

@@ -217,6 +217,8 @@ void Actions::do_InterpreterFile(Record record, const Schema&, std::uint32_t) {
   if (options_.interpreter_file) options_.interpreter_file(record);
 }
 
+void Actions::do_Packet(Record, const Schema&, std::uint32_t) { messages_.warn("a packet that came through the ring was dropped"); }
+
 void Actions::do_InterpreterCode(Record record, const Schema&, std::uint32_t) {
   if (options_.interpreter_code) options_.interpreter_code(record);
 }

@@ -133,6 +133,7 @@ Result<> Attacher::attach_point(Point& point, const probes::Scope& scope) {
   for (const std::string& note : expansion->notes) {
     if (told_.insert(note).second) messages_.note(note);
   }
+  if (const std::string& note = image_.probes[point.index].note; !note.empty()) messages_.detail(note);
   if (expansion->skipped != 0) {
     messages_.detail(fmt::format("{}: {} functions cannot be probed and were passed over", point.target.text, with_thousands(expansion->skipped)));
   }
@@ -206,6 +207,7 @@ Result<> Attacher::attach_spec(Point& point, AttachSpec spec, bool alone) {
   point.attached = true;
   messages_.detail(fmt::format("attached {}: {} place{}", request.spec.name, with_thousands((*attachment)->sites()), (*attachment)->sites() == 1 ? "" : "s"));
   for (const std::size_t site : refused) messages_.detail(fmt::format("the kernel cannot probe {}; left out", site_text(request.spec, site)));
+  if (const auto* iterator = std::get_if<probes::IteratorAttach>(&request.spec.how); iterator && !iterator->pin.empty()) pinned_.push_back(iterator->pin);
   attachments_.push_back(std::move(*attachment));
   return {};
 }

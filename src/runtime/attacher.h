@@ -59,6 +59,10 @@ class Attacher {
   /// whatever runs under it.)
   struct FileTarget { std::string text, name; std::vector<std::string> files; };
   std::vector<FileTarget> file_targets() const;
+  /// Files that iterators were put into.
+  const std::vector<std::string>& pinned() const { return pinned_; }
+  /// Those that are in place now, in the order in which they were attached.
+  std::span<const std::unique_ptr<Attachment>> attachments() const { return attachments_; }
   std::vector<std::unique_ptr<Attachment>> take() { return std::move(attachments_); }
 
  private:
@@ -93,6 +97,7 @@ class Attacher {
   /// Attach point, process, file, offset: a process that executes a file again, or is met twice, is attached once.
   std::set<std::tuple<std::uint32_t, std::int32_t, std::string, std::uint64_t>> known_sites_;
   std::set<std::int32_t> processes_;      ///< of the command, that were attached to one by one
+  std::vector<std::string> pinned_;
   std::set<std::string> told_;            ///< notes already given
   std::size_t count_ = 0;
 };

@@ -25,6 +25,8 @@ class Attachment {
   virtual std::size_t sites() const { return 1; }
   /// Sites of the request (by index) that the kernel would not probe. One of them never fails the rest.
   virtual std::vector<std::size_t> refused() const { return {}; }
+  /// An iterator's program goes through a part of what there is, so that its records can be taken meanwhile. False: it has gone through everything.
+  virtual Result<bool> run_part() { return false; }
 };
 
 /// An attach point that the runner numbered: the program sees `first_id + i` for site i.

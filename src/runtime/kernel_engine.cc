@@ -200,6 +200,9 @@ Error KernelEngine::explain_load_failure(Error error) const {
   if (error.code() == ENOMEM || error.code() == E2BIG) {
     return std::move(error).status(kLoadFailure).hint("a map may be too large: see max_map_keys and max_strlen");
   }
+  if (error.code() == EPERM) {
+    return std::move(error).status(kLoadFailure).hint("trc has the capabilities; the kernel's configuration, lockdown or a security module forbids such programs here");
+  }
   return std::move(error).status(kLoadFailure);
 }
 

@@ -17,6 +17,7 @@
 #include <optional>
 #include <regex>
 
+#include "base/strings.h"
 #include "kernel/pid_namespace.h"
 #include "runtime/actions.h"
 #include "runtime/attacher.h"
@@ -28,6 +29,7 @@
 #include "runtime/losses.h"
 #include "runtime/map_reader.h"
 #include "runtime/messages.h"
+#include "runtime/packets.h"
 #include "runtime/proc.h"
 #include "runtime/process_tree.h"
 #include "runtime/process_watch.h"
@@ -39,6 +41,7 @@
 #include "runtime/unwind/program_files.h"
 #include "runtime/unwind/unwind_tables.h"
 #include "runtime/verifier_log.h"
+#include "stdlib/packet_abi.h"
 #include "symbols/debug_info.h"
 #include "symbols/elf_file.h"
 #include "symbols/symbolizer.h"
@@ -126,6 +129,8 @@ class Session {
   bool target_ended() const;
   void handle_execs();
   void follow_exec(std::int32_t pid);
+  Result<> run_iterators();
+  void write_packets();
   bool drain(const std::function<bool(std::span<const std::byte>)>& handle);
   void drain_all();
   Result<> finish();
@@ -161,6 +166,7 @@ class Session {
   std::unique_ptr<UnwindTables> tables_;            ///< only for scripts that take stacks of programs; its thread uses watch_
   std::unique_ptr<ProcessTree> tree_;
   std::unique_ptr<Follow> follow_;
+  std::unique_ptr<Packets> packets_;                ///< only for scripts with skboutput()
   ExecutedFiles executed_;
   std::unique_ptr<UserSignal> user_signal_;         ///< only for scripts with probes on it
   Fd target_;                                       ///< pidfd of -p
@@ -233,6 +239,9 @@ Result<> Session::load() {
   TRC_CHECK(start_unwind_tables());
   TRC_CHECK(prepare_interpreters());
   TRC_CHECK(start_following());
+  TRC_TRY(packets, Packets::start(image_, facts_.online_cpus()));
+  packets_ = std::move(packets);
+  if (packets_) engine_.provide_map(TRC_PACKET_MAP, packets_->map());
   auto loaded = engine_.load(image_, constants());
   if (const std::string log = engine_.verifier_log(); !log.empty()) messages_.detail(log);
   print_load_logs();
@@ -439,8 +448,12 @@ bool Session::wait(int timeout_ms, bool with_ring) {
     for (const int fd : watch_->event_fds()) add(fd);
   }
   if (user_signal_) add(user_signal_->fd());
+  if (packets_) {
+    for (const int fd : packets_->event_fds()) add(fd);
+  }
   ::poll(fds.data(), fds.size(), timeout_ms);
   handle_user_signal();
+  write_packets();
   handle_execs();
   return !signals_.received() && !target_ended();
 }
@@ -497,6 +510,29 @@ void Session::follow_exec(std::int32_t pid) {
     }
   }
   follow_->resume(pid);
+}
+
+void Session::write_packets() {
+  if (!packets_) return;
+  for (const Error& error : packets_->drain()) messages_.warn(error.message());
+}
+
+/// One after another, from start to end; what they send is handled meanwhile, for the ring would not hold it all.
+Result<> Session::run_iterators() {
+  for (const std::string& path : attacher_.pinned()) sink_.text(fmt::format("Program pinned to {}\n", path));
+  for (const auto& attachment : attacher_.attachments()) {
+    for (bool more = true; more && !actions_.exited() && !signals_.received();) {
+      TRC_TRY(left, attachment->run_part());
+      more = left;
+      (void)drain([&](std::span<const std::byte> record) {
+        actions_.handle(record);
+        return !actions_.exited();
+      });
+      if (sink_.failed()) return {};   // said by finish()
+    }
+  }
+  sink_.flush();
+  return {};
 }
 
 bool Session::drain(const std::function<bool(std::span<const std::byte>)>& handle) {
@@ -600,6 +636,8 @@ Result<> Session::finish() {
   stopped_by_us_ = interrupted || actions_.exited();
   stop_programs();
   drain_all();
+  write_packets();
+  if (packets_ && packets_->lost() != 0) messages_.warn(fmt::format("{} packets found no room in their buffers", with_thousands(packets_->lost())));
   Result<> ended = run_end();
   if (watch_) {
     watch_->drain();
@@ -681,6 +719,7 @@ Result<int> Session::run() {
     return 0;
   }
   announce(trouble.has_value() && !signals_.received());
+  if (trouble && !actions_.exited() && !signals_.received()) trouble = run_iterators();
   const bool nothing_to_wait_for = (attacher_.nothing_to_wait_for() || attacher_.all_filtered_out()) && !child_;
   if (trouble && !actions_.exited() && !signals_.received() && !nothing_to_wait_for) {
     if (child_) {

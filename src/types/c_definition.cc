@@ -107,7 +107,7 @@ std::string c_definition(const Btf& btf, std::uint32_t id) { return Printer(btf)
 
 std::vector<NamedType> find_tags(const Btf& btf, std::string_view pattern) {
   std::vector<NamedType> found;
-  for (std::uint32_t id = btf.first_own_id(); id < btf.end_own_id(); ++id) {
+  for (std::uint32_t id = btf.first_own_id(); id < btf.end_id(); ++id) {
     const BtfType type = btf.type(id);
     const std::string_view tag = tag_of(type.kind);
     if (tag.empty() || type.name.empty()) continue;

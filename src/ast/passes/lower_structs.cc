@@ -45,7 +45,8 @@ std::optional<BodyLowering::ContextPlace> BodyLowering::context_place(const Fiel
     if (plan_.context.kind == lang::ProgramKind::PerfEvent) {
       if (access->field == "regs") return ContextPlace{lang::make_struct("struct pt_regs"), 0};   // struct bpf_perf_event_data begins with it
       base.type = lang::make_struct("struct bpf_perf_event_data");
-    } else if (plan_.context.kind == lang::ProgramKind::UserProbe) {
+    } else if (plan_.context.kind == lang::ProgramKind::UserProbe || plan_.context.kind == lang::ProgramKind::KernelFunction ||
+               plan_.context.kind == lang::ProgramKind::KernelAddress) {
       base.type = lang::make_struct("struct pt_regs");
     } else {
       return std::nullopt;
