@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <compare>
 #include <cstring>
+#include <memory>
 #include <numeric>
 #include <span>
 #include <string>
@@ -231,31 +232,39 @@ Value value_of(const Row& row, const Type& type, const DecodeContext& context, s
 void add_unset_scalar(output::MapDump& dump, const Type& type, const DecodeContext& context) {
   if (type.is(TypeKind::Histogram) || type.is(TypeKind::LinearHistogram) || type.is(TypeKind::TimeSeries)) return;
   const std::vector<std::byte> zeros(type.size);
-  dump.entries.emplace_back(Value{}, type.is_aggregate() ? aggregate_value(type, {}) : decode(zeros, type, context));
+  dump.entries = output::Entries({Value{}, type.is_aggregate() ? aggregate_value(type, {}) : decode(zeros, type, context)});
 }
+
+/// What the entries of a dump are made of.
+struct Content {
+  std::vector<MapElement> elements;
+  std::vector<Row> rows;   // into them
+};
 
 }  // namespace
 
-output::MapDump read_map(const image::MapEntry& map, const std::vector<MapElement>& elements, const DecodeContext& context,
+output::MapDump read_map(const image::MapEntry& map, std::vector<MapElement> elements, const DecodeContext& context,
                          const MapPrint& print) {
   output::MapDump dump{.name = map.script_name, .has_key = map.has_key, .value_kind = map.value.kind};
-  std::vector<Row> rows;
-  rows.reserve(elements.size());
-  for (const MapElement& element : elements) {
+  const auto content = std::make_shared<Content>();
+  content->elements = std::move(elements);
+  std::vector<Row>& rows = content->rows;
+  rows.reserve(content->elements.size());
+  for (const MapElement& element : content->elements) {
     Row row;
     if (make_row(map, element, row)) rows.push_back(std::move(row));
   }
   if (!map.has_key) {
-    if (!rows.empty()) dump.entries.emplace_back(Value{}, value_of(rows.front(), map.value, context, print.divisor));
+    if (!rows.empty()) dump.entries = output::Entries({Value{}, value_of(rows.front(), map.value, context, print.divisor)});
     else if (!print.at_exit) add_unset_scalar(dump, map.value, context);
     return dump;
   }
   sort_rows(rows, map, context);
   if (print.top != 0 && rows.size() > print.top) rows.erase(rows.begin(), rows.end() - static_cast<std::ptrdiff_t>(print.top));
-  dump.entries.reserve(rows.size());
-  for (const Row& row : rows) {
-    dump.entries.emplace_back(decode(row.key, map.key, context), value_of(row, map.value, context, print.divisor));
-  }
+  dump.entries = output::Entries(rows.size(), [content, key = map.key, value = map.value, context, divisor = print.divisor](std::size_t i) {
+    const Row& row = content->rows[i];
+    return std::pair(decode(row.key, key, context), value_of(row, value, context, divisor));
+  });
   return dump;
 }
 
