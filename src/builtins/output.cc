@@ -176,7 +176,8 @@ void print_map(CallLowering& call, const CallLowering::Map& map) {
 void lower_print(CallLowering& call) {
   if (const auto map = call.whole_map(0)) return print_map(call, *map);
   if (call.argument_count() > 1) {
-    call.report(Diag::ArgumentType, call.argument_span(0), "print() takes top and div only with a whole map");
+    call.report(Diag::ArgumentType, call.argument_span(0), "print() takes top and div only with a whole map")
+        .with_hint("several values: print((a, b)), or printf(\"%d %d\\n\", a, b)");
     return;
   }
   ValuePtr value = call.raw_argument(0);

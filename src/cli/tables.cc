@@ -71,8 +71,7 @@ void write_options(JsonWriter& json) {
   for (const OptionRow& row : option_table()) {
     json.begin_object().key("names").begin_array();
     for (const std::string& name : row.names) json.string(name);
-    json.end_array().key("value").string(row.value).key("doc").string(row.doc).key("group").string(row.group);
-    json.key("missing").boolean(row.missing).end_object();
+    json.end_array().key("value").string(row.value).key("doc").string(row.doc).key("group").string(row.group).end_object();
   }
   json.end_array();
 }

@@ -30,6 +30,7 @@ struct CodegenOptions {
   bool keep_ir = false;          ///< fill `ir` and `optimized_ir` of the result (-d codegen, codegen-opt)
   bool keep_assembly = false;    ///< fill `assembly`
   const FileCache* cache = nullptr;   ///< of objects that were made in earlier runs; not asked when something is to be kept
+  bool report_reads = false;     ///< reads of memory and of map elements that fail are events with their place, not only counted (-k)
 };
 
 struct CodegenResult {

@@ -76,8 +76,19 @@ void FunctionEmitter::count_loss(std::size_t counter_offset) {
                       {builder_.getInt32(state_.index), builder_.getInt32(static_cast<std::uint32_t>(counter_offset))});
 }
 
-void FunctionEmitter::count_if_failed(llvm::Value* result) {
-  if_then(builder_.CreateICmpSLT(result, i64(0)), [&] { count_loss(offsetof(image::LossCounters, helper_failed)); }, true);
+void FunctionEmitter::check_read(const char* helper_name, llvm::Value* result) {
+  if_then(builder_.CreateICmpSLT(result, i64(0)), [&] {
+    if (module_.report_reads) report_failure(helper_name, result, span_);
+    else count_loss(offsetof(image::LossCounters, helper_failed));
+  }, true);
+}
+
+void FunctionEmitter::check_found(llvm::Value* element) {
+  if (module_.report_reads) if_then(builder_.CreateIsNull(element), [&] { report_failure("map_lookup_elem", i64(0), span_); }, true);
+}
+
+void FunctionEmitter::check_deleted(llvm::Value* result) {
+  if (module_.report_reads) if_then(builder_.CreateICmpSLT(result, i64(0)), [&] { report_failure("map_delete_elem", result, span_); }, true);
 }
 
 void FunctionEmitter::report_error(std::string text, Span span) {

@@ -126,7 +126,8 @@ Store FunctionEmitter::prepare_context(const lang::ContextValue& value) {
 
 // The kernel fills the target with zeros when a read fails, so a failing read is 0 without a branch.
 void FunctionEmitter::read_memory(Place to, llvm::Value* bytes, llvm::Value* address, lang::AddressSpace space) {
-  count_if_failed(helper(is_user(space) ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel, {to.pointer, bytes, address}));
+  const bool user = is_user(space);
+  check_read(user ? "probe_read_user" : "probe_read_kernel", helper(user ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel, {to.pointer, bytes, address}));
 }
 
 llvm::Value* FunctionEmitter::read_scalar(llvm::Value* address, lang::AddressSpace space, const lang::Type& type) {
@@ -140,6 +141,7 @@ llvm::Value* FunctionEmitter::read_scalar(llvm::Value* address, lang::AddressSpa
 
 void FunctionEmitter::read_string(Place to, std::uint32_t capacity, llvm::Value* length, llvm::Value* address, lang::AddressSpace space, Tail tail) {
   const int read_text = is_user(space) ? BPF_FUNC_probe_read_user_str : BPF_FUNC_probe_read_kernel_str;
+  const char* name = is_user(space) ? "probe_read_user_str" : "probe_read_kernel_str";
   if (tail == Tail::Zero) {
     zero(to, capacity);
   } else {
@@ -148,11 +150,11 @@ void FunctionEmitter::read_string(Place to, std::uint32_t capacity, llvm::Value*
   if (length) {
     llvm::Value* limit = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, opaque(length), i64(capacity));
     if (auto* constant = llvm::dyn_cast<llvm::ConstantInt>(length)) limit = i64(std::min<std::uint64_t>(constant->getZExtValue(), capacity));
-    if_then(builder_.CreateIsNotNull(limit), [&] { count_if_failed(helper(read_text, {to.pointer, limit, address})); });
+    if_then(builder_.CreateIsNotNull(limit), [&] { check_read(name, helper(read_text, {to.pointer, limit, address})); });
     return;
   }
   llvm::Value* read = helper(read_text, {to.pointer, i64(capacity), address});
-  count_if_failed(read);
+  check_read(name, read);
   // When it was full, its last byte is what stood there: a text without NUL is known to be cut.
   if_then(builder_.CreateICmpEQ(read, i64(capacity)), [&] {
     const Place last = offset(to, capacity - 1);

@@ -388,7 +388,7 @@ Place FunctionEmitter::element(const typed::Element& op, Span span) {
   auto* found = builder_.CreateGEP(builder_.getInt8Ty(), base.pointer, builder_.CreateMul(index, i64(bytes)));
   builder_.CreateBr(after);
   builder_.SetInsertPoint(outside);
-  report_error("array index out of bounds", span);
+  report_error("Array access out of bounds. 0 is read instead.", span);
   llvm::BasicBlock* outside_end = builder_.GetInsertBlock();
   builder_.CreateBr(after);
   builder_.SetInsertPoint(after);

@@ -98,8 +98,8 @@ class FunctionEmitter {
   void emit(const typed::Return&);
   void return_from_program(llvm::Value* value);
   void leave_after_loop_call();
-  /// Is this function called from so many others that loops in it cannot be calls too?
-  bool is_deep() const;
+  /// Is this function called from so many others that a loop in it cannot be calls of its body too?
+  bool is_deep(const typed::Statements& body) const;
   /// `condition` is emitted where each round begins, `next` where it ends.
   void native_loop(const std::function<llvm::Value*()>& condition, const std::function<void()>& next, const typed::Statements& statements);
   /// `value`, of which the verifier then knows nothing. `unknown`: any number that it does not know.
@@ -205,7 +205,11 @@ class FunctionEmitter {
   void report_error(std::string text, Span span);
   void report_failure(const char* helper_name, llvm::Value* code, Span span);
   void count_loss(std::size_t counter_offset);
-  void count_if_failed(llvm::Value* result);
+  /// A read that failed gives zeros, which is often meant: it is counted, and reported only if that was asked for.
+  void check_read(const char* helper_name, llvm::Value* result);
+  /// The same for an element of a map that is not there.
+  void check_found(llvm::Value* element);
+  void check_deleted(llvm::Value* result);
 
   // ---- stacks (emit_stacks.cc) ----
   Store capture_stack(const typed::CaptureStack&, const lang::Type& type);

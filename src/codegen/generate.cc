@@ -148,7 +148,7 @@ Result<std::optional<CodegenResult>> generate_within(const StackBudget& budget, 
   context.setDiscardValueNames(!options.keep_ir);
   TRC_TRY(target, make_bpf_target());
 
-  ModuleEmitter emitter(program, context, target->createDataLayout(), budget);
+  ModuleEmitter emitter(program, context, target->createDataLayout(), budget, options.report_reads);
   emitter.module.setTargetTriple(target->getTargetTriple().str());
   FunctionEmitter::declare_functions(emitter);
   for (std::uint32_t i = 0; i < program.functions.size(); ++i) FunctionEmitter::emit_function(emitter, i);

@@ -26,10 +26,12 @@ struct StackBudget {
 /// What the runner needs no name for, but code generation does: where things lie in the image.
 class ModuleEmitter {
  public:
-  ModuleEmitter(const typed::TypedProgram& typed_program, llvm::LLVMContext& context, const llvm::DataLayout& layout, const StackBudget& stack_budget);
+  ModuleEmitter(const typed::TypedProgram& typed_program, llvm::LLVMContext& context, const llvm::DataLayout& layout, const StackBudget& stack_budget,
+                bool with_reads);
 
   const typed::TypedProgram& program;
   const StackBudget budget;
+  const bool report_reads;   ///< CodegenOptions::report_reads
   llvm::Module module;
   image::ProgramImage image;
   DebugInfo debug;

@@ -15,7 +15,7 @@
 
 namespace trc::image {
 
-inline constexpr std::uint32_t kFormatVersion = 5;
+inline constexpr std::uint32_t kFormatVersion = 6;
 
 enum class MapRole : std::uint8_t {
   User,      ///< a map of the script
@@ -161,13 +161,14 @@ struct ProgramImage {
   std::vector<KernelFieldEntry> kernel_fields;
   std::vector<KernelSymbolEntry> kernel_symbols;
   std::vector<SourceText> sources;
+  std::vector<Span> expansions;         ///< calls of macros: Span::expansion - 1 is an index; one inside of another comes behind it
   std::vector<std::uint32_t> helpers;   ///< kernel helpers the programs call (enum bpf_func_id), sorted
   Settings settings;
   /// Where in ".bss" a u32 lies that makes every program but those of begin and end return at once while it is not 0. The runner sets it
   /// when the run ends, so that what is printed does not move while attachments are taken away. kNoOffset: the object has none.
   std::uint32_t frozen_offset = kNoOffset;
   template <class Archive>
-  void serialize(Archive& ar) { ar(object, maps, programs, probes, events, constants, kernel_fields, kernel_symbols, sources, helpers, settings, frozen_offset); }
+  void serialize(Archive& ar) { ar(object, maps, programs, probes, events, constants, kernel_fields, kernel_symbols, sources, expansions, helpers, settings, frozen_offset); }
 };
 
 /// Header (magic, version, fingerprint of the type and action lists, architecture, size), then the archive.

@@ -15,31 +15,39 @@
 namespace trc::kernel {
 namespace {
 
-std::string* collected = nullptr;  // libbpf's print callback has no user argument; loading is single-threaded
+// libbpf's print callback has no user argument; loading is single-threaded
+std::string* collected = nullptr;
+std::string* collected_debug = nullptr;
 
 int collect(enum libbpf_print_level level, const char* format, va_list args) {
-  if (collected == nullptr || level == LIBBPF_DEBUG) return 0;
+  std::string* to = level == LIBBPF_DEBUG ? collected_debug : collected;
+  if (to == nullptr) return 0;
   char* text = nullptr;
   const int size = vasprintf(&text, format, args);
   if (size < 0) return 0;
-  collected->append(text, static_cast<std::size_t>(size));
+  to->append(text, static_cast<std::size_t>(size));
   std::free(text);
   return size;
 }
 
-/// Collects libbpf's messages into `to` for its lifetime.
+/// Collects libbpf's messages into `to` for its lifetime, and its debug messages into `debug`, if there is one.
 class Collect {
  public:
-  explicit Collect(std::string& to) : previous_(collected) {
+  explicit Collect(std::string& to, std::string* debug = nullptr) : previous_(collected), previous_debug_(collected_debug) {
     collected = &to;
+    collected_debug = debug;
     libbpf_set_print(collect);
   }
-  ~Collect() { collected = previous_; }
+  ~Collect() {
+    collected = previous_;
+    collected_debug = previous_debug_;
+  }
   Collect(const Collect&) = delete;
   Collect& operator=(const Collect&) = delete;
 
  private:
   std::string* previous_;
+  std::string* previous_debug_;
 };
 
 struct TypeRow { bpf_prog_type type; int expected; };
@@ -71,14 +79,18 @@ Error outside(const std::string& section, std::size_t offset) {
 
 }  // namespace
 
-Result<std::unique_ptr<BpfObject>> BpfObject::open(std::string_view elf, const std::string& name) {
-  std::string log;
-  const Collect scope(log);
-  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name.c_str());
+Result<std::unique_ptr<BpfObject>> BpfObject::open(std::string_view elf, const std::string& name, LoadTalk talk) {
+  std::string log, debug;
+  const bool with_debug = talk.debug || talk.verifier;
+  const Collect scope(log, with_debug ? &debug : nullptr);
+  // Level 2: all paths, also of what is accepted. Without a buffer of ours libbpf makes one as large as the log, and says it in a debug message.
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name.c_str(), .kernel_log_level = talk.verifier ? 2u : 0u);
   bpf_object* object = bpf_object__open_mem(elf.data(), elf.size(), &options);
   if (object == nullptr) return Error::from_errno("read the BPF object (" + first_complaint(log) + ")");
   auto result = std::unique_ptr<BpfObject>(new BpfObject(object));
   result->log_ = std::move(log);
+  result->debug_log_ = std::move(debug);
+  result->with_debug_ = with_debug;
   return result;
 }
 
@@ -155,7 +167,7 @@ Result<> BpfObject::load() {
   std::string said;
   int err = 0;
   {
-    const Collect scope(said);
+    const Collect scope(said, with_debug_ ? &debug_log_ : nullptr);
     err = bpf_object__load(object_);
   }
   log_ += said;

@@ -15,10 +15,13 @@ namespace trc::kernel {
 
 enum class ProgramType : std::uint8_t { RawTracepoint, Kprobe, KprobeMulti, UprobeMulti, Tracepoint, PerfEvent, Fentry, Fexit, Iterator };
 
+/// What is wanted of libbpf besides complaints: its debug messages, the verifier's logs among them.
+struct LoadTalk { bool debug = false, verifier = false; };
+
 class BpfObject {
  public:
   /// Reads an ELF object from memory (the bytes are copied where libbpf needs them). Nothing is created in the kernel yet.
-  static Result<std::unique_ptr<BpfObject>> open(std::string_view elf, const std::string& name);
+  static Result<std::unique_ptr<BpfObject>> open(std::string_view elf, const std::string& name, LoadTalk talk = {});
   BpfObject(const BpfObject&) = delete;
   BpfObject& operator=(const BpfObject&) = delete;
   ~BpfObject();
@@ -36,6 +39,8 @@ class BpfObject {
   /// Creates the maps and loads the programs. What libbpf and the verifier said is in log().
   Result<> load();
   const std::string& log() const { return log_; }
+  /// libbpf's debug messages; with LoadTalk::verifier the verifier's logs of programs that it accepted stand in it.
+  const std::string& debug_log() const { return debug_log_; }
 
   // After load(): borrowed descriptors.
   Result<int> program(const std::string& function) const;
@@ -47,7 +52,8 @@ class BpfObject {
  private:
   explicit BpfObject(bpf_object* object) : object_(object) {}
   bpf_object* object_ = nullptr;
-  std::string log_;
+  bool with_debug_ = false;
+  std::string log_, debug_log_;
 };
 
 /// Runs a loaded raw tracepoint program once, now, without arguments; returns when it is done, with what it returned.

@@ -260,9 +260,14 @@ BtfType Btf::type(std::uint32_t id) const {
       type.is_signed = flag;
       break;
     case BtfKind::Forward: type.is_union = flag; break;
+    case BtfKind::Qualifier: {
+      const auto kind = BTF_INFO_KIND(found->info);
+      type.name = kind == BTF_KIND_CONST ? "const" : kind == BTF_KIND_VOLATILE ? "volatile" : "restrict";
+      type.target = found->size_or_type;
+      break;
+    }
     case BtfKind::Pointer:
     case BtfKind::Typedef:
-    case BtfKind::Qualifier:
     case BtfKind::TypeTag:
     case BtfKind::Function:
     case BtfKind::Prototype: type.target = found->size_or_type; break;

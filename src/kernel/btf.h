@@ -24,7 +24,7 @@ enum class BtfKind : std::uint8_t { Unknown, Integer, Pointer, Array, Struct, Un
 /// functions are of, what prototypes return; 0 is void.
 struct BtfType {
   BtfKind kind = BtfKind::Unknown;
-  std::string_view name;
+  std::string_view name;     ///< Qualifier: "const", "volatile" or "restrict"
   std::uint32_t size = 0, target = 0;
   bool is_signed = false;    ///< Integer, Enum
   bool is_bool = false;      ///< Integer
@@ -55,6 +55,8 @@ class Btf {
   // ---- single types; ids of the base are answered by the base ----
   /// Types that the base has come first; those of this file begin here.
   std::uint32_t first_own_id() const { return first_id(); }
+  /// One behind the last of them.
+  std::uint32_t end_own_id() const { return end_id(); }
   BtfType type(std::uint32_t id) const;
   std::vector<BtfMember> members(std::uint32_t id) const;          ///< of a structure or union
   BtfArray array(std::uint32_t id) const;

@@ -73,6 +73,8 @@ class Facts {
 
 /// The real one.
 Facts& system_facts();
+/// A file that system_facts() reads instead of tracefs' available_filter_functions; before the first question. Empty: that one.
+void set_traceable_functions(const std::string& file);
 
 /// What stands in the way of tracing at all: missing capabilities (each named), lockdown. Ok when nothing does.
 Result<> check_privileges();

@@ -39,6 +39,11 @@ std::vector<std::uint32_t> read_cpu_list(const char* path) {
   return cpus;
 }
 
+std::string& traceable_functions_file() {
+  static std::string file;
+  return file;
+}
+
 class SystemFacts final : public Facts {
  public:
   Result<std::string> tracefs() const override {
@@ -107,8 +112,11 @@ class SystemFacts final : public Facts {
 
   Result<const KernelFunctions*> kernel_functions() const override {
     if (!functions_) {
-      const auto directory = tracefs();
-      TRC_TRY(read, read_kernel_functions(directory ? *directory : std::string()));
+      std::string traceable = traceable_functions_file();
+      if (traceable.empty()) {
+        if (const auto directory = tracefs()) traceable = *directory + "/available_filter_functions";
+      }
+      TRC_TRY(read, read_kernel_functions(traceable));
       functions_ = std::make_unique<KernelFunctions>(std::move(read));
     }
     return functions_.get();
@@ -181,6 +189,8 @@ class SystemFacts final : public Facts {
 };
 
 }  // namespace
+
+void set_traceable_functions(const std::string& file) { traceable_functions_file() = file; }
 
 Facts& system_facts() {
   static SystemFacts facts;

@@ -83,6 +83,11 @@ bool Attacher::nothing_to_wait_for() const {
   });
 }
 
+bool Attacher::all_filtered_out() const {
+  const bool has_signal = std::any_of(points_.begin(), points_.end(), [](const Point& point) { return point.provider->run_when() == RunWhen::Signal; });
+  return wanted_ && attachments_.empty() && !has_signal && !waits_for_exec();
+}
+
 bool Attacher::has_user_targets() const {
   return std::any_of(points_.begin(), points_.end(), [](const Point& point) { return point.is_user; });
 }
@@ -192,6 +197,8 @@ Result<> Attacher::attach_spec(Point& point, AttachSpec spec, bool alone) {
         .hint(fmt::format("set max_probes (or TRC_MAX_PROBES) to {} or more", count_ + sites));
   }
   const AttachRequest request{.program = image_.probes[point.index].program, .first_id = number_sites(point, spec, alone), .spec = std::move(spec)};
+  messages_.detail("Trying to attach probe: " + request.spec.name);
+  if (sites > 1) messages_.detail(fmt::format("Attaching to {} functions", sites));
   auto attachment = engine_.attach(request);
   if (!attachment) return std::move(attachment).error();
   const std::vector<std::size_t> refused = (*attachment)->refused();

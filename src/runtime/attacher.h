@@ -29,6 +29,8 @@ class Attacher {
   /// Programs that the runner runs itself at such a time, in the order of the script; the name of a test or benchmark.
   struct OwnRun { std::uint32_t program = 0; std::string name; };
   std::vector<OwnRun> run_by_us(probes::RunWhen when) const;
+  /// Once all is attached: --probe-filter has left nothing that could fire.
+  bool all_filtered_out() const;
   /// Every program is run by the runner, and none waits for a signal.
   bool nothing_to_wait_for() const;
   /// Does some attach point concern user programs, so that what a command executes matters?

@@ -38,6 +38,7 @@
 #include "runtime/stack_reader.h"
 #include "runtime/unwind/program_files.h"
 #include "runtime/unwind/unwind_tables.h"
+#include "runtime/verifier_log.h"
 #include "symbols/debug_info.h"
 #include "symbols/elf_file.h"
 #include "symbols/symbolizer.h"
@@ -91,7 +92,7 @@ class Session {
         symbolizer_(image.settings.cpp_demangle, image.settings.show_debug_info),
         decode_(make_decode_context()),
         actions_(image, engine, sink, decode_, messages_, action_options()),
-        losses_(image, engine, sink, messages_),
+        losses_(image, engine, sink, messages_, options.all_warnings),
         scope_(make_scope(options, child_.get())),
         attacher_(image, engine, facts, scope_, names_, messages_) {}
 
@@ -103,6 +104,7 @@ class Session {
   std::vector<std::uint64_t> constants() const;
   Result<> open_target();
   Result<> load();
+  void print_load_logs() const;
   Result<> make_process_tree();
   Result<> start_unwind_tables();
   Result<> hold_new_code();
@@ -232,8 +234,20 @@ Result<> Session::load() {
   TRC_CHECK(prepare_interpreters());
   TRC_CHECK(start_following());
   auto loaded = engine_.load(image_, constants());
-  if (options_.verbose) messages_.detail(engine_.verifier_log());
+  if (const std::string log = engine_.verifier_log(); !log.empty()) messages_.detail(log);
+  print_load_logs();
   return loaded;
+}
+
+/// -d libbpf, -d verifier
+void Session::print_load_logs() const {
+  if (options_.show_libbpf) std::fputs(engine_.debug_log().c_str(), stdout);
+  if (options_.show_verifier) {
+    for (const VerifierLog& log : verifier_logs(engine_.debug_log() + engine_.verifier_log())) {
+      fmt::print("BPF verifier log for {}:\n{}", log.program, log.text);
+    }
+  }
+  std::fflush(stdout);
 }
 
 /// Tables are made while the kernel checks the programs.
@@ -319,7 +333,7 @@ Result<> Session::run_begin() {
   bool exited = false;
   for (const auto& [program, name] : attacher_.run_by_us(probes::RunWhen::Begin)) {
     if (exited || signals_.received()) break;
-    messages_.detail("running " + name);
+    messages_.detail("Attaching '" + name + "' probe");
     TRC_CHECK(engine_.run(program));
     auto drained = engine_.drain([&](std::span<const std::byte> record) {
       early_.emplace_back(record.begin(), record.end());
@@ -524,7 +538,7 @@ void Session::stop_programs() {
 Result<> Session::run_end() {
   actions_.reopen();
   for (const auto& [program, name] : attacher_.run_by_us(probes::RunWhen::End)) {
-    messages_.detail("running " + name);
+    messages_.detail("Attaching '" + name + "' probe");
     TRC_CHECK(engine_.run(program));
     drain_all();
   }
@@ -667,7 +681,7 @@ Result<int> Session::run() {
     return 0;
   }
   announce(trouble.has_value() && !signals_.received());
-  const bool nothing_to_wait_for = attacher_.nothing_to_wait_for() && !child_;
+  const bool nothing_to_wait_for = (attacher_.nothing_to_wait_for() || attacher_.all_filtered_out()) && !child_;
   if (trouble && !actions_.exited() && !signals_.received() && !nothing_to_wait_for) {
     if (child_) {
       wait_for_tables();
@@ -696,6 +710,8 @@ Result<int> run(const image::ProgramImage& image, const RunOptions& options, con
                 std::unique_ptr<Child> child, output::Sink& sink) {
   EngineOptions engine_options;
   engine_options.verbose = options.verbose;
+  engine_options.libbpf_log = options.show_libbpf;
+  engine_options.verifier_logs = options.show_verifier;
   const auto is_without = [&](const char* feature) {
     return std::find(options.no_features.begin(), options.no_features.end(), feature) != options.no_features.end();
   };

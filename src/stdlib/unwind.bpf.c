@@ -389,9 +389,8 @@ static s64 code_step(u32 number, struct walk_context *context) {
 }
 
 /// The rule for a place that no table describes, by the code that is left there until it returns (code_ahead.h). TRC_UW_NONE if that is not told.
-TRC_GLOBAL u64 trc_walk_code_ahead_of(u32 index, u64 place) {
-  struct trc_walk *walk = walk_at(index);
-  if (!walk) return TRC_UW_NONE;
+/// Part of its callers: the kernel follows calls 8 deep, and here they are deepest.
+TRC_LOCAL u64 code_ahead(struct trc_walk *walk, u64 place) {
   if (bpf_probe_read_user(walk->node, TRC_CODE_BYTES, (const void *)place) != 0) {
     u64 rest = PAGE_BYTES - (place & (PAGE_BYTES - 1));   // the next page may not be there
     TRC_OPAQUE(rest);
@@ -412,7 +411,7 @@ static s64 is_start_of_thread(u32 number, struct walk_context *context) {
   u64 at = walk->sp + number * 8, address = 0;
   if (read_word(walk, at, &address) != 0) return 1;
   if (address < PAGE_BYTES || !is_after_call(address)) return 0;
-  if (TRC_UW_RULE_KIND(trc_walk_code_ahead_of(walk->index, address)) != TRC_UW_END) return 0;
+  if (TRC_UW_RULE_KIND(code_ahead(walk, address)) != TRC_UW_END) return 0;
   walk->found = at + 8;
   return 1;
 }
@@ -440,7 +439,7 @@ TRC_LOCAL u64 register_value(struct trc_walk *walk, u32 number) {
   return walk->registers[at];
 }
 
-/// Steps to the caller's frame. Not 0: the stack ends here, walk->end says why. `by_code`: the rule comes from trc_walk_code_ahead_of().
+/// Steps to the caller's frame. Not 0: the stack ends here, walk->end says why. `by_code`: the rule comes from code_ahead().
 TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule, u32 by_code) {
   u32 kind = TRC_UW_RULE_KIND(rule), fp_rule = TRC_UW_RULE_FP(rule), at = TRC_WALK_AT_CALL;
   // Code without tables keeps frame pointers, or else what is found in rbp leads nowhere.
@@ -546,7 +545,7 @@ TRC_LOCAL s64 walk_frame(struct walk_context *context, const int tables, const i
     if (walk->map.file.state == TRC_UW_FILE_ASKED) return ends(walk, TRC_STACK_NotLoaded);
     rule = rule_at(walk, place + walk->map.table_bias);
     by_code = TRC_UW_RULE_KIND(rule) == TRC_UW_NONE;
-    if (by_code) rule = trc_walk_code_ahead_of(walk->index, walk->ip);
+    if (by_code) rule = code_ahead(walk, walk->ip);
   }
   u64 low = walk->sp;
   s64 last = step(walk, rule, by_code);

@@ -80,6 +80,8 @@ class BodyLowering {
   using Statements = typed::Statements;
   friend class CallOfBuiltin;
 
+  void explain_unknown(Diagnostic& diagnostic, const std::string& name, Span span, bool is_called);
+
   // ---- one overload a node ----
   ValuePtr lower(const Integer& n);
   ValuePtr lower(const StringLiteral& n);

@@ -7,6 +7,7 @@
 #include "ast/passes/convert.h"
 #include "ast/passes/fold.h"
 #include "ast/passes/lower.h"
+#include "source/suggest.h"
 
 namespace trc::ast {
 
@@ -50,9 +51,7 @@ ValuePtr BodyLowering::argument_member(const FieldAccess& n) {
   const std::string owner = plan_.specs.empty() ? std::string("args") : plan_.specs.front().text;
   Diagnostic& diagnostic = report(Diag::UnknownField, n.field_span,
                                   fmt::format("Struct/union of type 'struct {}_args' does not contain a field named '{}'", owner, n.field));
-  if (auto near = nearest(n.field, names); !near.empty()) {
-    diagnostic.with_hint("did you mean " + near + "?");
-  } else {
+  if (!suggest(diagnostic, n.field_span, n.field, names)) {
     std::string all;
     for (const auto& name : names) all += (all.empty() ? "" : ", ") + name;
     diagnostic.with_hint("it has: " + all);

@@ -7,6 +7,7 @@
 #include "ast/passes/convert.h"
 #include "ast/passes/fold.h"
 #include "ast/passes/lower.h"
+#include "source/suggest.h"
 
 namespace trc::ast {
 
@@ -98,7 +99,7 @@ std::optional<Field> BodyLowering::find_member(const Type& type, const std::stri
                                   type.is(TypeKind::Record)
                                       ? fmt::format("the record has no field named '{}'", name)
                                       : fmt::format("Struct/union of type '{}' does not contain a field named '{}'", lang::type_name(type), name));
-  if (auto near = nearest(name, names); !near.empty()) diagnostic.with_hint("did you mean " + near + "?");
+  suggest(diagnostic, span, name, names);
   return std::nullopt;
 }
 
