@@ -249,18 +249,19 @@ class JsonSink final : public Sink {
   void write(JsonWriter& json, const Value& value) const { ValueWriter{json, dialect_, trailer_}.write(value); }
 
   /// Keys as their text without any space. Different keys can become the same text; readers know it so.
-  void write_entries_by_text(JsonWriter& json, const MapDump& map) const {
+  void write_entries_by_text(JsonWriter& json, const MapDump& map) {
     json.begin_object();
     for (const auto& [key, value] : map.entries) {
       std::string text = key_to_text(key, trailer_);
       std::erase(text, ' ');
       write(json.key(text), value);
+      writer_.relieve();
     }
     json.end_object();
   }
 
   /// Keys as arrays of their parts.
-  void write_entries(JsonWriter& json, const MapDump& map) const {
+  void write_entries(JsonWriter& json, const MapDump& map) {
     json.begin_array();
     for (const auto& [key, value] : map.entries) {
       json.begin_object().key("key");
@@ -270,6 +271,7 @@ class JsonSink final : public Sink {
       if (!parts) json.end_array();
       write(json.key("value"), value);
       json.end_object();
+      writer_.relieve();
     }
     json.end_array();
   }

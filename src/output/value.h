@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,12 +42,49 @@ struct Value {
                std::shared_ptr<TimeSeries>> data;
 };
 
+/// The entries of a map, each made when it is asked for: naming all stacks of a large map at once would take as much memory as its output.
+class Entries {
+ public:
+  using Entry = std::pair<Value, Value>;   // key (None for scalar), value
+
+  Entries() = default;
+  Entries(Entry only) : Entries(std::vector<Entry>{std::move(only)}) {}
+  Entries(std::vector<Entry> made) : size_(made.size()), make_([all = std::move(made)](std::size_t i) { return all[i]; }) {} 
+  Entries(std::size_t size, std::function<Entry(std::size_t)> make) : size_(size), make_(std::move(make)) {}
+
+  bool empty() const { return size_ == 0; }
+  std::size_t size() const { return size_; }
+  Entry operator[](std::size_t index) const { return make_(index); }
+  Entry front() const { return make_(0); }
+
+  class Iterator {
+   public:
+    Iterator(const Entries& of, std::size_t at) : of_(&of), at_(at) {}
+    Entry operator*() const { return (*of_)[at_]; }
+    Iterator& operator++() {
+      ++at_;
+      return *this;
+    }
+    bool operator!=(const Iterator& other) const { return at_ != other.at_; }
+
+   private:
+    const Entries* of_;
+    std::size_t at_;
+  };
+  Iterator begin() const { return {*this, 0}; }
+  Iterator end() const { return {*this, size_}; }
+
+ private:
+  std::size_t size_ = 0;
+  std::function<Entry(std::size_t)> make_;
+};
+
 /// One map as it is printed: entries already sorted and cut.
 struct MapDump {
   std::string name;                                     // "@x"
   bool has_key = false;
   lang::TypeKind value_kind = lang::TypeKind::None;     // tells hist, stats … apart in JSON
-  std::vector<std::pair<Value, Value>> entries;         // key (None for scalar), value
+  Entries entries;
 };
 
 /// Marks strings that filled their buffer (config str_trunc_trailer).

@@ -45,6 +45,10 @@ void Writer::commit() {
   seen_ = buffer_.size();
 }
 
+void Writer::relieve() {
+  if (buffer_.size() >= kBufferSize) write_out();
+}
+
 void Writer::flush() {
   if (buffering_ != Buffering::Full) write_out();
 }

@@ -20,6 +20,8 @@ class Writer {
   std::string& buffer() { return buffer_; }
   /// One piece of output is complete: writes it out if the buffering says so.
   void commit();
+  /// A part of one that may be large: writes it out if there is much of it.
+  void relieve();
   /// The ring is drained, or something is about to be written to another stream.
   void flush();
   /// Writes everything out; the first error of all writes.

@@ -156,9 +156,9 @@ void Actions::do_PrintValue(Record record, const Schema& schema, std::uint32_t) 
 
 void Actions::print_map(std::uint32_t map, std::uint64_t top, std::uint64_t divisor, bool at_exit) {
   if (map >= image_.maps.size()) return;
-  const auto elements = engine_.read_map(map);
+  auto elements = engine_.read_map(map);
   if (!elements) return messages_.warn(elements.error().message());
-  sink_.map(read_map(image_.maps[map], *elements, decode_, {.top = top, .divisor = divisor, .at_exit = at_exit}));
+  sink_.map(read_map(image_.maps[map], std::move(*elements), decode_, {.top = top, .divisor = divisor, .at_exit = at_exit}));
 }
 
 void Actions::do_PrintMap(Record record, const Schema& schema, std::uint32_t) {

@@ -4,8 +4,8 @@
 #include <compare>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <numeric>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,7 +33,6 @@ struct Row {
   Bytes value;                        ///< plain values: the copy that was set
   std::vector<std::uint64_t> words;   ///< aggregates: the merged state
   std::pair<std::uint64_t, std::uint64_t> rank;   ///< order by value, already so that unsigned comparison is right
-  std::optional<Value> shown;         ///< the key as a value, where that had to be known early
 };
 
 // ---- order of keys ----
@@ -231,22 +230,21 @@ struct NamedParts {
 std::vector<Row> rows_by_text(const image::MapEntry& map, const std::vector<MapElement>& elements, const DecodeContext& context) {
   struct Group {
     Bytes key;
-    Value shown;
     std::vector<Bytes> copies;
   };
+  const auto text_of = [&](Bytes key) { return output::key_to_text(decode(key, map.key, context)); };
   std::vector<Group> groups;
   std::unordered_multimap<std::size_t, std::size_t> by_hash;   // of the text, for texts of many long stacks are large
   for (const MapElement& element : elements) {
     std::vector<Bytes> copies = set_copies(map, element);
     if (copies.empty()) continue;
-    Value shown = decode(element.key, map.key, context);
-    const std::string text = output::key_to_text(shown);
+    const std::string text = text_of(element.key);
     const std::size_t hash = std::hash<std::string>()(text);
     const auto [begin, end] = by_hash.equal_range(hash);
-    const auto same = std::find_if(begin, end, [&](const auto& entry) { return output::key_to_text(groups[entry.second].shown) == text; });
+    const auto same = std::find_if(begin, end, [&](const auto& entry) { return text_of(groups[entry.second].key) == text; });
     if (same == end) {
       by_hash.emplace(hash, groups.size());
-      groups.push_back({element.key, std::move(shown), std::move(copies)});
+      groups.push_back({element.key, std::move(copies)});
     } else {
       Group& group = groups[same->second];
       group.copies.insert(group.copies.end(), copies.begin(), copies.end());
@@ -255,10 +253,7 @@ std::vector<Row> rows_by_text(const image::MapEntry& map, const std::vector<MapE
     }
   }
   std::vector<Row> rows;
-  for (Group& group : groups) {
-    rows.push_back(make_row(map, group.key, group.copies));
-    rows.back().shown = std::move(group.shown);
-  }
+  for (const Group& group : groups) rows.push_back(make_row(map, group.key, group.copies));
   return rows;
 }
 
@@ -313,26 +308,35 @@ Value value_of(const Row& row, const Type& type, const DecodeContext& context, s
 void add_unset_scalar(output::MapDump& dump, const Type& type, const DecodeContext& context) {
   if (type.is(TypeKind::Histogram) || type.is(TypeKind::LinearHistogram) || type.is(TypeKind::TimeSeries)) return;
   const std::vector<std::byte> zeros(type.size);
-  dump.entries.emplace_back(Value{}, type.is_aggregate() ? aggregate_value(type, {}) : decode(zeros, type, context));
+  dump.entries = output::Entries({Value{}, type.is_aggregate() ? aggregate_value(type, {}) : decode(zeros, type, context)});
 }
+
+/// What the entries of a dump are made of.
+struct Content {
+  std::vector<MapElement> elements;
+  std::vector<Row> rows;   // into them
+};
 
 }  // namespace
 
-output::MapDump read_map(const image::MapEntry& map, const std::vector<MapElement>& elements, const DecodeContext& context,
+output::MapDump read_map(const image::MapEntry& map, std::vector<MapElement> elements, const DecodeContext& context,
                          const MapPrint& print) {
   output::MapDump dump{.name = map.script_name, .has_key = map.has_key, .value_kind = map.value.kind};
-  std::vector<Row> rows = rows_of(map, elements, context);
+  const auto content = std::make_shared<Content>();
+  content->elements = std::move(elements);
+  std::vector<Row>& rows = content->rows;
+  rows = rows_of(map, content->elements, context);
   if (!map.has_key) {
-    if (!rows.empty()) dump.entries.emplace_back(Value{}, value_of(rows.front(), map.value, context, print.divisor));
+    if (!rows.empty()) dump.entries = output::Entries({Value{}, value_of(rows.front(), map.value, context, print.divisor)});
     else if (!print.at_exit) add_unset_scalar(dump, map.value, context);
     return dump;
   }
   sort_rows(rows, map, context);
   if (print.top != 0 && rows.size() > print.top) rows.erase(rows.begin(), rows.end() - static_cast<std::ptrdiff_t>(print.top));
-  dump.entries.reserve(rows.size());
-  for (Row& row : rows) {
-    dump.entries.emplace_back(row.shown ? std::move(*row.shown) : decode(row.key, map.key, context), value_of(row, map.value, context, print.divisor));
-  }
+  dump.entries = output::Entries(rows.size(), [content, key = map.key, value = map.value, context, divisor = print.divisor](std::size_t i) {
+    const Row& row = content->rows[i];
+    return std::pair(decode(row.key, key, context), value_of(row, value, context, divisor));
+  });
   return dump;
 }
 

@@ -18,8 +18,8 @@ struct MapPrint {
   bool at_exit = false;       ///< then a scalar that was never set is left out; an explicit print shows its zero value
 };
 
-/// A dump without entries prints nothing.
-output::MapDump read_map(const image::MapEntry& map, const std::vector<MapElement>& elements, const DecodeContext& context,
+/// A dump without entries prints nothing. Its entries are decoded as they are asked for; what `context` refers to must be there then.
+output::MapDump read_map(const image::MapEntry& map, std::vector<MapElement> elements, const DecodeContext& context,
                          const MapPrint& print = {});
 
 }  // namespace trc::runtime

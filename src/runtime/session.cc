@@ -611,9 +611,9 @@ void Session::tell_what_never_was() {
   if (hints.empty()) return;
   for (std::uint32_t i = 0; i < image_.maps.size(); ++i) {   // a map with something in it: the script has seen events
     if (image_.maps[i].role != image::MapRole::User) continue;
-    const auto elements = engine_.read_map(i);
+    auto elements = engine_.read_map(i);
     if (!elements) return;
-    output::MapDump dump = read_map(image_.maps[i], *elements, decode_, {.at_exit = true});
+    const output::MapDump dump = read_map(image_.maps[i], std::move(*elements), decode_, {.at_exit = true});
     if (!dump.entries.empty()) return;
   }
   for (const std::string& hint : hints) messages_.warn(hint);

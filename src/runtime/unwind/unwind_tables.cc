@@ -167,9 +167,11 @@ void UnwindTables::work() {
   while (true) {
     std::vector<pollfd> fds{{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
     int timeout_ms = -1;
+    std::size_t watched = 0;
     {
       const std::lock_guard lock(mutex_);
       if (stop_) return;
+      watched = watch_.size();
       for (const auto& buffer : watch_) fds.push_back({.fd = buffer->fd(), .events = POLLIN, .revents = 0});
       if (map_stop_) fds.push_back({.fd = map_stop_->event_fd(), .events = POLLIN, .revents = 0});
       if (map_stop_) timeout_ms = map_stop_->pending_ms();
@@ -177,6 +179,7 @@ void UnwindTables::work() {
     ::poll(fds.data(), fds.size(), timeout_ms);
     std::uint64_t count = 0;
     (void)!::read(wake_.get(), &count, sizeof count);
+    forget_ended(std::span(fds).subspan(1, watched));
     Request request;
     for (look_around(); take_urgent(request); look_around()) {
       handle(request, Urgency::Now, keys);
@@ -186,6 +189,16 @@ void UnwindTables::work() {
       map_stop_->done(request.held, [this](const trc_map_stop_record& record) { want_held(record); });
     }
   }
+}
+
+/// Processes that are all gone map nothing any more, and their buffers are "readable" for ever.
+void UnwindTables::forget_ended(std::span<const pollfd> watched) {
+  if (std::none_of(watched.begin(), watched.end(), [](const pollfd& fd) { return (fd.revents & POLLHUP) != 0; })) return;
+  drain_watch();
+  const std::lock_guard lock(mutex_);
+  std::erase_if(watch_, [&](const auto& buffer) {
+    return std::any_of(watched.begin(), watched.end(), [&](const pollfd& fd) { return fd.fd == buffer->fd() && (fd.revents & POLLHUP) != 0; });
+  });
 }
 
 void UnwindTables::work_on(Urgency urgency) {

@@ -3,6 +3,8 @@
 // gets a new one.
 #pragma once
 
+#include <poll.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -13,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -105,6 +108,7 @@ class UnwindTables {
   void done();
   void look_around();
   void drain_watch();
+  void forget_ended(std::span<const pollfd> watched);
   void drain_stops();
   void look_at_held();
   void want_held(const trc_map_stop_record& record);

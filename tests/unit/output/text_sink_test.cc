@@ -24,6 +24,17 @@ std::string map_text(const MapDump& dump) {
   return out.finish();
 }
 
+TEST(Entries, AreMadeAsTheyArePrinted) {
+  std::vector<std::size_t> made;
+  const MapDump dump{.name = "@", .has_key = true, .entries = Entries(3, [&](std::size_t i) {
+                 made.push_back(i);
+                 return std::pair(integer(static_cast<std::int64_t>(i)), integer(7));
+               })};
+  EXPECT_TRUE(made.empty());
+  EXPECT_EQ(map_text(dump), "@[0]: 7\n@[1]: 7\n@[2]: 7\n");
+  EXPECT_EQ(made, (std::vector<std::size_t>{0, 1, 2}));
+}
+
 TEST(TextSink, PrintfTimeAndJoin) {
   Capture out("text");
   out->text("a 5");

@@ -26,7 +26,7 @@ inline Value stats(std::uint64_t count, std::int64_t average, std::int64_t total
 inline MapDump scalar(std::string name, Value value) {
   const lang::TypeKind kind = value.kind;
   MapDump dump{.name = std::move(name), .has_key = false, .value_kind = kind};
-  dump.entries.emplace_back(Value{}, std::move(value));
+  dump.entries = Entries({Value{}, std::move(value)});
   return dump;
 }
 inline MapDump keyed(std::string name, std::vector<std::pair<Value, Value>> entries) {

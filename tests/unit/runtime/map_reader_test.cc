@@ -305,7 +305,7 @@ TEST(ReadMap, Divisors) {
 TEST(ReadMap, HistogramCountsAreDividedLinearOnesAreNot) {
   const auto count_of = [](const lang::Type& type, const MapElement& element) {
     const auto dump = read_map(entry(type, lang::make_int64()), {element}, {}, {.divisor = 10});
-    const auto& histogram = *std::get<std::shared_ptr<output::Histogram>>(dump.entries.at(0).second.data);
+    const auto& histogram = *std::get<std::shared_ptr<output::Histogram>>(dump.entries[0].second.data);
     return histogram.buckets.at(0).count / histogram.divisor;
   };
   std::vector<std::uint64_t> words(lang::histogram_buckets(0));
