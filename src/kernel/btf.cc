@@ -354,6 +354,18 @@ std::optional<std::uint32_t> Btf::find(BtfKind kind, std::string_view name) cons
   return std::nullopt;
 }
 
+bool Btf::has_kfunc(std::string_view name) const {
+  const auto function = find(BtfKind::Function, name);
+  if (!function) return false;
+  std::size_t at = types_;
+  for (std::uint32_t number = 0; number < count_; ++number) {
+    const auto type = read_at<btf_type>(bytes_, at);
+    at += sizeof type + trailing_size(type.info);
+    if (BTF_INFO_KIND(type.info) == BTF_KIND_DECL_TAG && type.type == *function && string_at(type.name_off) == "bpf_kfunc") return true;
+  }
+  return false;
+}
+
 std::optional<BtfConstant> Btf::find_enumerator(std::string_view name) const {
   const std::vector<std::uint32_t> offsets = offsets_of(name);
   if (offsets.empty()) return std::nullopt;

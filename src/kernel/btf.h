@@ -62,6 +62,8 @@ class Btf {
   std::vector<BtfParameter> parameters(std::uint32_t id) const;    ///< of a prototype; a last one of type 0 stands for "..."
   /// The type of this name among those of this file (not of the base).
   std::optional<std::uint32_t> find(BtfKind kind, std::string_view name) const;
+  /// A function of this file that BPF programs may call: it has the declaration tag "bpf_kfunc".
+  bool has_kfunc(std::string_view name) const;
   /// The enumerator of this name among those of this file.
   std::optional<BtfConstant> find_enumerator(std::string_view name) const;
 

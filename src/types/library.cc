@@ -32,6 +32,14 @@ std::optional<BtfSource> Library::btf_source(std::uint32_t number) {
   return BtfSource{*btf, number, 0};
 }
 
+bool Library::has_kfunc(std::string_view name) {
+  const std::size_t files = std::max<std::size_t>(facts_.btf_names().size(), 1);
+  for (std::uint32_t number = 0; number < files; ++number) {
+    if (const auto source = btf_source(number); source && source->btf->has_kfunc(name)) return true;
+  }
+  return false;
+}
+
 std::string Library::why_no_kernel_types() {
   const auto btf = facts_.btf(0);
   return btf ? "" : btf.error().message();
@@ -126,7 +134,11 @@ const std::vector<Field>& Library::members_of(std::uint64_t definition) {
   const auto [place, is_new] = members_.try_emplace(definition);
   if (!is_new || definition == 0) return place->second;
   const DefinitionId where = unpack(definition);
-  if (const auto source = btf_source(where.source)) place->second = btf_members(*source, where.id);
+  if (const auto foreign = foreign_.find(where.source); foreign != foreign_.end()) {
+    place->second = foreign->second->members(where.id);
+  } else if (const auto source = btf_source(where.source)) {
+    place->second = btf_members(*source, where.id);
+  }
   return place->second;
 }
 
