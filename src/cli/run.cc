@@ -212,6 +212,7 @@ Result<int> run_script(const Options& o) {
   if (wants_dump(o, "typed")) std::fputs(typed::dump(analysis->program).c_str(), stdout);
 
   codegen::CodegenOptions codegen;
+  codegen.report_reads = o.all_warnings;
   codegen.keep_ir = wants_dump(o, "codegen") || wants_dump(o, "codegen-opt") || !o.emit_llvm.empty();
   codegen.keep_assembly = wants_dump(o, "asm");
   const std::unique_ptr<FileCache> cache = o.no_cache || o.stop == Options::Stop::AfterBench ? nullptr : FileCache::open(cache_folder());

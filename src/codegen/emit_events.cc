@@ -4,10 +4,25 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "base/assert.h"
 #include "codegen/effects.h"
 #include "codegen/function_emitter.h"
 
 namespace trc::codegen {
+namespace {
+
+const char* name_of_read(int helper) {
+  switch (helper) {
+    case BPF_FUNC_probe_read_user: return "probe_read_user";
+    case BPF_FUNC_probe_read_kernel: return "probe_read_kernel";
+    case BPF_FUNC_probe_read_user_str: return "probe_read_user_str";
+    case BPF_FUNC_probe_read_kernel_str: return "probe_read_kernel_str";
+    default: break;
+  }
+  TRC_UNREACHABLE("a helper that reads nothing");
+}
+
+}  // namespace
 
 void FunctionEmitter::send(std::uint32_t event, const std::function<void(Place)>& fill) {
   const std::uint32_t size = module_.image.events[event].size;
@@ -76,8 +91,11 @@ void FunctionEmitter::count_loss(std::size_t counter_offset) {
                       {builder_.getInt32(state_.index), builder_.getInt32(static_cast<std::uint32_t>(counter_offset))});
 }
 
-void FunctionEmitter::count_if_failed(llvm::Value* result) {
-  if_then(builder_.CreateICmpSLT(result, i64(0)), [&] { count_loss(offsetof(image::LossCounters, helper_failed)); }, true);
+void FunctionEmitter::note_failed_read(llvm::Value* result, int helper) {
+  if_then(builder_.CreateICmpSLT(result, i64(0)), [&] {
+    if (module_.report_reads) report_failure(name_of_read(helper), result, span_);
+    else count_loss(offsetof(image::LossCounters, helper_failed));
+  }, true);
 }
 
 void FunctionEmitter::report_error(std::string text, Span span) {

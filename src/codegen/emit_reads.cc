@@ -24,7 +24,7 @@ bool is_user(lang::AddressSpace space) {
     case lang::AddressSpace::User: return true;
     case lang::AddressSpace::None:   // a probe without addresses of its own: what it meets are kernel addresses
     case lang::AddressSpace::Kernel:
-    case lang::AddressSpace::Bpf: return false;
+    case lang::AddressSpace::Bpf: return false;   // what programs have is kernel memory
   }
   TRC_UNREACHABLE("address space");
 }
@@ -94,13 +94,14 @@ llvm::Value* FunctionEmitter::read_context(const lang::ContextValue& value) {
             switch (source.mode) {
               case UsdtSource::Mode::Constant: return normalise(i64(number), type);
               case UsdtSource::Mode::Register: return normalise(load_register(source.base_register), type);
-              case UsdtSource::Mode::Memory: break;
+              case UsdtSource::Mode::Memory:
+              case UsdtSource::Mode::Address: break;
             }
             llvm::Value* at = builder_.CreateAdd(load_register(source.base_register), i64(number));
             if (source.index_register != 0xffff) {
               at = builder_.CreateAdd(at, builder_.CreateMul(load_register(source.index_register), i64(source.scale)));
             }
-            return read_scalar(at, AddressSpace::User, type);
+            return source.mode == UsdtSource::Mode::Address ? at : read_scalar(at, AddressSpace::User, type);
           },
       },
       value.source);
@@ -124,15 +125,22 @@ Store FunctionEmitter::prepare_context(const lang::ContextValue& value) {
   };
 }
 
+// Goes through memory, for the verifier lets nobody compute with a pointer to a map, and forgets what a pointer points to once it has been kept in a
+// map: of a number it knows neither. What is behind it is read as kernel memory.
+llvm::Value* FunctionEmitter::as_number(llvm::Value* pointer) {
+  const Place kept = temporary(8), number = temporary(8);
+  builder_.CreateAlignedStore(pointer, kept.pointer, kept.align);
+  helper(BPF_FUNC_probe_read_kernel, {number.pointer, i64(8), kept.pointer});
+  return builder_.CreateAlignedLoad(builder_.getInt64Ty(), number.pointer, number.align);
+}
+
 // The kernel fills the target with zeros when a read fails, so a failing read is 0 without a branch.
 void FunctionEmitter::read_memory(Place to, llvm::Value* bytes, llvm::Value* address, lang::AddressSpace space) {
-  count_if_failed(helper(is_user(space) ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel, {to.pointer, bytes, address}));
+  const int read = is_user(space) ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel;
+  note_failed_read(helper(read, {to.pointer, bytes, address}), read);
 }
 
 llvm::Value* FunctionEmitter::read_scalar(llvm::Value* address, lang::AddressSpace space, const lang::Type& type) {
-  if (space == lang::AddressSpace::Bpf) {
-    return load_scalar({builder_.CreateIntToPtr(address, pointer_type()), llvm::Align(std::clamp(type.size, 1u, 8u))}, type);
-  }
   const Place place = temporary(8);
   read_memory(place, i64(std::clamp(type.size, 1u, 8u)), address, space);
   return load_scalar(place, type);
@@ -148,11 +156,11 @@ void FunctionEmitter::read_string(Place to, std::uint32_t capacity, llvm::Value*
   if (length) {
     llvm::Value* limit = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, opaque(length), i64(capacity));
     if (auto* constant = llvm::dyn_cast<llvm::ConstantInt>(length)) limit = i64(std::min<std::uint64_t>(constant->getZExtValue(), capacity));
-    if_then(builder_.CreateIsNotNull(limit), [&] { count_if_failed(helper(read_text, {to.pointer, limit, address})); });
+    if_then(builder_.CreateIsNotNull(limit), [&] { note_failed_read(helper(read_text, {to.pointer, limit, address}), read_text); });
     return;
   }
   llvm::Value* read = helper(read_text, {to.pointer, i64(capacity), address});
-  count_if_failed(read);
+  note_failed_read(read, read_text);
   // When it was full, its last byte is what stood there: a text without NUL is known to be cut.
   if_then(builder_.CreateICmpEQ(read, i64(capacity)), [&] {
     const Place last = offset(to, capacity - 1);

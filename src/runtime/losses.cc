@@ -139,7 +139,7 @@ void LossReport::summarize() {
             "raise max_map_keys, or declare the map with a size: let @m = hash(100000)");
     explain(program, lost.stacks_full, "stacks found no room in the ring buffer, their frames are missing", "make it larger (perf_rb_pages), or take fewer different stacks: a smaller limit (ustack(10)) or a predicate");
     explain(program, lost.contended, "changes were given up because others changed the same value at that moment", "give each CPU or thread its own key");
-    explain(program, lost.helper_failed, "kernel helper calls failed", messages_.verbose() ? "" : "-k shows where");
+    explain(program, lost.helper_failed, "kernel helper calls failed", failures_shown_ ? "" : "-k shows where");
   }
   summarize_stacks();
   if (unread_ != 0) messages_.warn(fmt::format("{} events were still waiting when the run had to end", with_thousands(unread_)));

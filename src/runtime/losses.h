@@ -24,6 +24,8 @@ class LossReport {
   void set_late_stacks(std::function<std::uint64_t(std::uint32_t program)> late) { late_ = std::move(late); }
   /// The name of an address of the kernel; whether a kernel stack of as many frames as the kernel gives was all there is depends on it.
   void set_kernel_symbols(std::function<std::string(std::uint64_t address)> symbol) { kernel_symbol_ = std::move(symbol); }
+  /// -k: where reads failed has been said.
+  void set_failures_shown(bool shown) { failures_shown_ = shown; }
   /// Tells the sink about events lost since the last look; looks at most twice a second.
   void look();
   /// Records that were read but not printed, because the run had to end in time.
@@ -46,6 +48,7 @@ class LossReport {
   Messages& messages_;
   std::function<std::uint64_t(std::uint32_t program)> late_;
   std::function<std::string(std::uint64_t address)> kernel_symbol_;
+  bool failures_shown_ = false;
   std::uint64_t reported_ = 0, unread_ = 0;
   std::chrono::steady_clock::time_point next_look_{};
 };
