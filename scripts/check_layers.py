@@ -14,7 +14,7 @@ FENCES = [
     (r"llvm/Demangle/.*", ["codegen", "symbols/demangle"]),
     (r"llvm[-/].*", ["codegen"]),
     (r"bpf/.*", ["kernel"]),
-    (r"(libelf|gelf|dwarf|elfutils/.*)\.h", ["symbols/debug_info"]),
+    (r"(libelf|gelf|dwarf|elfutils/.*)\.h", ["symbols/libdw", "symbols/debug_info", "symbols/debug_types"]),
     (r"lzma\.h", ["symbols/xz"]),
     (r"zlib\.h", ["symbols/zlib"]),
     (r"cereal/.*", ["image", "lang"]),

@@ -19,6 +19,14 @@ inline ValuePtr make_binary(BinaryOp op, lang::Type type, Span span, ValuePtr le
   return make(std::move(type), span, Binary{op, std::move(left), std::move(right)});
 }
 
+/// A value of the context; one that is given by its address is read there.
+inline ValuePtr make_context_value(const lang::ContextValue& value, Span span) {
+  if (!value.by_address) return make(value.type, span, ReadContext{value});
+  lang::ContextValue address = value;
+  address.type = lang::make_pointer(value.type, lang::AddressSpace::User);
+  return make(value.type, span, Dereference{make(address.type, span, ReadContext{address})});
+}
+
 /// A kernel helper without arguments; the result is 64 bits wide.
 inline ValuePtr make_helper_call(int helper, Span span) { return make(lang::make_uint64(), span, CallHelper{helper, {}, false}); }
 

@@ -76,6 +76,8 @@ class CallLowering {
   virtual std::optional<bool> literal_condition(std::size_t i) = 0;
   /// The type of the argument, or the one that it names by typeof(); it is not evaluated.
   virtual std::optional<lang::Type> argument_type(std::size_t i) = 0;
+  /// Bytes from the start of a structure to a member, or to a member of a member; nothing after a report.
+  virtual std::optional<std::uint64_t> member_offset(const lang::Type& type, const std::vector<std::string>& path, Span span) = 0;
   /// `@m` without a key, as a whole.
   virtual std::optional<Map> whole_map(std::size_t i) = 0;
   /// Argument i as a key of the map.
@@ -96,6 +98,8 @@ class CallLowering {
 
   // ---- what it means; nothing of this: no value ----
   virtual void result(typed::ValuePtr value) = 0;
+  /// What has only been named so far, read as a whole; null after a report.
+  virtual typed::ValuePtr loaded(typed::ValuePtr value) = 0;
   virtual void statement(typed::Statement statement) = 0;
   /// Only for rows of form Aggregate: the type of the map's value, and what goes in (null for count).
   virtual void aggregate(lang::Type type, typed::ValuePtr argument) = 0;

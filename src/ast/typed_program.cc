@@ -202,6 +202,7 @@ class Dumper {
   std::string show(const CallStdlib& v, const Value&) { return fmt::format("{}({})", v.symbol, list(v.args)); }
   std::string show(const Comm&, const Value&) { return "comm"; }
   std::string show(const ProbeId&, const Value&) { return "probe"; }
+  std::string show(const ProbeIs& v, const Value&) { return fmt::format("probe-is {}", v.text); }
   std::string show(const Unary& v, const Value&) { return fmt::format("{}({})", name_of(v.op), text(v.operand)); }
   std::string show(const Binary& v, const Value&) { return fmt::format("{}({}, {})", name_of(v.op), text(v.left), text(v.right)); }
   std::string show(const Logical& v, const Value&) { return fmt::format("{}({}, {})", v.is_and ? "both" : "either", text(v.left), text(v.right)); }
@@ -263,8 +264,11 @@ class Dumper {
     TRC_UNREACHABLE("unwinding");
   }
   std::string show(const CallFunction& v, const Value&) { return fmt::format("{}({})", program_.functions[v.function].code.name, list(v.args)); }
+  std::string show(const FrameCount& v, const Value&) { return fmt::format("frames({})", text(v.stack)); }
   std::string show(const MakeSymbol& v, const Value&) { return fmt::format("symbol({})", text(v.address)); }
   std::string show(const KernelAddress& v, const Value&) { return "kernel-address " + v.symbol; }
+  std::string show(const SlotAddress& v, const Value&) { return fmt::format("address-of ${}", v.slot); }
+  std::string show(const MapAddress& v, const Value&) { return "address-of " + program_.maps[v.map].name; }
   std::string show(const TextTable& v, const Value&) { return fmt::format("text({} of {})", text(v.index), v.texts.size()); }
   std::string show(const MakeInet& v, const Value&) { return fmt::format("inet{}({})", v.is_v6 ? 6 : 4, text(v.address)); }
   std::string show(const MakeTimestamp& v, const Value&) { return fmt::format("timestamp({}, clock {})", text(v.ns), v.clock); }

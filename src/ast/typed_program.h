@@ -49,11 +49,15 @@ struct Runtime { RuntimeConstant which; };
 struct CallHelper { int helper = 0; std::vector<ValuePtr> args; bool with_context = false; };
 // Function of src/stdlib/*.bpf.c. A result in memory is filled with zeros, then written by the function, whose first parameter is its address.
 struct CallStdlib { std::string symbol; std::vector<ValuePtr> args; };
+// Where a variable lies, as a pointer of the space Bpf; where a map's kernel object lies. Numbers: a program cannot write through them.
+struct SlotAddress { SlotId slot = 0; };
+struct MapAddress { MapId map = 0; };
 struct KernelAddress { std::string symbol; };                      // of a symbol of the running kernel, known when the script starts; 64 bits
 struct TextTable { ValuePtr index; std::vector<std::string> texts; };   // type String: texts[index], the last one when there is none
 struct MakeInet { ValuePtr address; bool is_v6 = false; };         // from a number (IPv4, network order), through a pointer, from an array of bytes
 struct Comm {};                                                    // type string[16]
 struct ProbeId {};                                                 // type ProbeName: which attach point fired
+struct ProbeIs { std::uint32_t text = 0; };                        // type Bool: it is the one of Program::compared with this number
 struct Unary { UnaryOp op; ValuePtr operand; };
 struct Binary { BinaryOp op; ValuePtr left, right; };              // division by zero: result 1 and a RuntimeError event
 struct Logical { bool is_and = true; ValuePtr left, right; };      // short-circuit, type Bool
@@ -99,6 +103,7 @@ struct StackLength {
   Unwinding unwinding = Unwinding::Setting;
   StackFrames frames = StackFrames::Native;
 };
+struct FrameCount { ValuePtr stack; };                             // of a stack that was captured before
 struct MakeSymbol { ValuePtr address; };                           // KernelSymbol / UserSymbol (current pid)
 struct MakeTimestamp { ValuePtr ns; std::uint32_t clock = 0; };    // lang Timestamp; clock: 0 boot, 1 monotonic, 2 tai
 struct CallFunction { std::uint32_t function = 0; std::vector<ValuePtr> args; };  // args already of the parameters' types; uint64 0 when it has no result
@@ -107,10 +112,10 @@ struct Sequence { Statements before; ValuePtr value; };            // block expr
 struct Value {
   lang::Type type;
   Span span;
-  std::variant<Constant, StringConstant, LoadSlot, ReadContext, Runtime, CallHelper, CallStdlib, Comm, ProbeId, Unary, Binary, Logical,
+  std::variant<Constant, StringConstant, LoadSlot, ReadContext, Runtime, CallHelper, CallStdlib, Comm, ProbeId, ProbeIs, Unary, Binary, Logical,
                Select, Convert, CompareStrings, CompareMemory, Dereference, ReadString, ReadBuffer, ReadPath, AskObject, SendPacket, StringLength, MakeTuple, Member,
-               Element, MapGet, MapGetAggregate, MapHas, MapDelete, MapLength, IncrementSlot, IncrementMap, CaptureStack, StackLength,
-                MakeSymbol, MakeTimestamp, KernelAddress, TextTable, MakeInet, CallFunction, Sequence>
+               Element, MapGet, MapGetAggregate, MapHas, MapDelete, MapLength, IncrementSlot, IncrementMap, CaptureStack, StackLength, FrameCount,
+                MakeSymbol, MakeTimestamp, KernelAddress, SlotAddress, MapAddress, TextTable, MakeInet, CallFunction, Sequence>
       op;
 };
 
@@ -130,8 +135,9 @@ struct ForRange { SlotId variable = 0; ValuePtr from, to; Statements body; };   
 struct ForMap { SlotId variable = 0; MapId map = 0; Statements body; };         // variable: tuple (key, value); aggregates as integers
 struct Break {};
 struct Continue {};
-struct Return { ValuePtr value; };                                 // null: the default of the program kind; in a function with a result in
-                                                                   // memory it has been stored to that function's result slot
+// No value: the default of the program kind; in a function with a result in memory it has been stored to that function's result slot.
+// leaves_program: in a function, the probes that called it return too (exit).
+struct Return { ValuePtr value = nullptr; bool leaves_program = false; };
 
 struct Statement {
   Span span;
@@ -156,7 +162,9 @@ struct Program {
   lang::Context context;
   std::vector<lang::Type> slots; // scratch variables
   Statements body;               // predicate and pid filter included as If
+  std::vector<std::string> compared;   // attach points that the body asks about by name; at most kMostCompared
 };
+inline constexpr std::size_t kMostCompared = 32;
 
 /// A function of the script: a BPF subprogram that programs and other functions call.
 struct Function {

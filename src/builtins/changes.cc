@@ -103,11 +103,14 @@ void lower_write_user(CallLowering& call) {
   };
   const bool has_address = to->type.is_integer() || to->type.is(lang::TypeKind::Pointer);
   if (!has_address || to->type.space == lang::AddressSpace::Kernel) return refuse(0, "expects an address of user memory as its first argument, found " + lang::type_name(to->type));
-  const bool is_pointer = from->type.is(lang::TypeKind::Pointer);
-  if (is_pointer && from->type.space != lang::AddressSpace::Bpf) {
-    return refuse(1, "expects a value of the script as its second argument", "read it first: str(), buf(), *");
+  if (from->type.is(lang::TypeKind::Pointer)) {   // &$x: what is in the variable
+    if (from->type.space != lang::AddressSpace::Bpf || from->type.element().is(lang::TypeKind::Void)) {
+      return refuse(1, "expects a value of the script as its second argument", "read it first: str(), buf(), *");
+    }
+    const lang::Type type = from->type.element();
+    from = typed::make(type, call.argument_span(1), typed::Dereference{std::move(from)});
   }
-  const std::uint32_t most = is_pointer ? from->type.element().size : from->type.is(lang::TypeKind::Buffer) ? from->type.size - 4 : from->type.size;
+  const std::uint32_t most = from->type.is(lang::TypeKind::Buffer) ? from->type.size - 4 : from->type.size;
   if (*length < 1 || *length > most) return refuse(2, fmt::format("cannot take {} bytes of '{}'", *length, lang::type_name(from->type)));
   if (from->type.is_integer() || from->type.is(lang::TypeKind::Bool)) {   // its bytes need a place
     const lang::Type type = lang::make_tuple({from->type});

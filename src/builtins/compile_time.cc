@@ -58,6 +58,39 @@ void lower_default_length(CallLowering& call) {
   call.result(typed::make_constant(lang::make_uint64(), call.span(), call.surroundings().max_strlen));
 }
 
+// ---- structures ----
+
+/// a, a.b, a.b.c: names of members.
+bool member_path(const ast::Expr& e, std::vector<std::string>& path) {
+  if (const auto* identifier = std::get_if<ast::Identifier*>(&e)) {
+    path.push_back((*identifier)->name);
+    return true;
+  }
+  const auto* access = std::get_if<ast::FieldAccess*>(&e);
+  if (!access || (*access)->arrow || !member_path((*access)->base, path)) return false;
+  path.push_back((*access)->field);
+  return true;
+}
+
+/// container_of(pointer, typeof(T), member): where the T begins whose member the pointer points to.
+void lower_container_of(CallLowering& call) {
+  ValuePtr pointer = call.argument(0);
+  const auto type = call.argument_type(1);
+  std::vector<std::string> path;
+  if (!member_path(call.argument_expr(2), path)) {
+    call.report(Diag::ArgumentType, call.argument_span(2), "container_of() expects the name of a member as its third argument").with_hint("for example: container_of($p, typeof(struct task_struct), tasks)");
+    return;
+  }
+  if (!pointer || !type) return;
+  const auto offset = call.member_offset(*type, path, call.argument_span(2));
+  if (!offset) return;
+  const Type wide = lang::make_uint64();
+  const lang::AddressSpace space = pointer->type.space != lang::AddressSpace::None ? pointer->type.space : call.surroundings().context->space;
+  ValuePtr start = typed::make_binary(typed::BinaryOp::Subtract, wide, call.span(), call.convert(std::move(pointer), wide),
+                                      typed::make_constant(wide, call.span(), *offset));
+  call.result(call.convert(std::move(start), lang::make_pointer(*type, space)));
+}
+
 // ---- stopping the compiler ----
 
 void lower_fail(CallLowering& call) {
@@ -154,6 +187,7 @@ void lower_getopt(CallLowering& call) {
 constexpr Param kAnything[] = {{.name = "value", .type = "any"}};
 constexpr Param kMessage[] = {{.name = "message", .type = "literal string"}};
 constexpr Param kAssertion[] = {{.name = "condition", .type = "any"}, {.name = "message", .type = "literal string"}};
+constexpr Param kContainerOf[] = {{.name = "pointer", .type = "address"}, {.name = "type", .type = "any"}, {.name = "member", .type = "name"}};
 constexpr Param kGetopt[] = {{.name = "name", .type = "literal string"},
                              {.name = "default", .type = "any", .optional = true},
                              {.name = "description", .type = "literal string", .optional = true}};
@@ -183,6 +217,9 @@ constexpr BuiltinSpec kRows[] = {
      .doc = "Stops the compiler unless the value is a string.", .example = "begin { assert_str(comm); }"},
     {.name = "default_str_length", .result = "uint64", .lower = lang::Custom{lower_default_length},
      .doc = "The setting max_strlen.", .example = "begin { print(default_str_length()); }", .prints = "1024"},
+    {.name = "container_of", .params = kContainerOf, .result = "", .lower = lang::Custom{lower_container_of},
+     .doc = "The structure that has a member where a pointer points to: container_of(pointer, typeof(struct T), member).",
+     .example = "struct item { long id; int link; } begin { print(container_of((int32*)kptr(0x1008), typeof(struct item), link)); }", .prints = "0x1000"},
     {.name = "fail", .params = kMessage, .result = "void", .lower = lang::Custom{lower_fail},
      .doc = "Stops the compiler with a message, where `if comptime` has not removed it.", .example = "begin { if comptime (false) { fail(\"never\"); } }"},
     {.name = "static_assert", .params = kAssertion, .result = "void", .lower = lang::Custom{lower_static_assert},

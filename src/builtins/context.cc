@@ -54,13 +54,16 @@ void lower_args(CallLowering& call) {
   const auto& context = *call.surroundings().context;
   std::vector<ValuePtr> values;
   std::vector<lang::Field> fields;
-  for (const lang::ContextValue& value : context.named) {
-    if (!value.why_unreadable.empty()) continue;
-    fields.push_back({.name = value.name, .type = value.type});
-    values.push_back(typed::make(value.type, call.span(), typed::ReadContext{value}));
+  const bool asks_facts = context.facts && !context.return_value;
+  for (const lang::ContextValue& value : asks_facts ? context.facts->arguments() : context.named) {
+    if (!value.why_unreadable.empty() || value.type.is(lang::TypeKind::Void)) continue;
+    ValuePtr read = call.loaded(typed::make_context_value(value, call.span()));
+    if (!read) return;
+    fields.push_back({.name = value.name, .type = read->type});
+    values.push_back(std::move(read));
   }
   if (values.empty()) {
-    const std::string why = context.why_no_args.empty() ? fmt::format("{} probes have no args", call.surroundings().provider) : context.why_no_args;
+    const std::string why = asks_facts ? context.facts->why_no_arguments() : context.why_no_args.empty() ? fmt::format("{} probes have no args", call.surroundings().provider) : context.why_no_args;
     call.report(Diag::NotAvailableHere, call.span(), why);
     return;
   }
@@ -78,7 +81,13 @@ void lower_ctx(CallLowering& call) {
 
 void lower_retval(CallLowering& call) {
   const auto& context = *call.surroundings().context;
-  if (context.return_value) return read(call, *context.return_value);
+  if (context.return_value) {
+    lang::ContextValue value = *context.return_value;
+    // With its sign and width, where they are known. Pointers stay numbers, as scripts know them, until something is read through one.
+    const auto type = context.facts && !call.surroundings().compat ? context.facts->result() : std::nullopt;
+    if (type && (type->is_integer() || type->is(lang::TypeKind::Bool))) value.type = *type;
+    return read(call, value);
+  }
   call.report(Diag::NotAvailableHere, call.span(), "The retval builtin can only be used with 'kretprobe' and 'uretprobe' and 'fentry' probes");
 }
 
@@ -118,6 +127,13 @@ void lower_reg(CallLowering& call) {
 
 /// At entry of a user function the instruction pointer is the function. On return only the kernel knows which function that was, and in
 /// its own functions the instruction pointer may stand behind what leads to the probe.
+ValuePtr function_address(CallLowering& call) {
+  const auto& context = *call.surroundings().context;
+  const bool ask = context.return_value || context.kind == lang::ProgramKind::KernelFunction || context.kind == lang::ProgramKind::FunctionEntry ||
+                   context.kind == lang::ProgramKind::FunctionExit;
+  return ask ? typed::make(lang::make_uint64(), call.span(), typed::CallHelper{kGetFuncIp, {}, true}) : read_register(call.span(), kInstructionPointer);
+}
+
 void lower_func(CallLowering& call) {
   const auto& context = *call.surroundings().context;
   if (!context.has_function) {
@@ -125,11 +141,27 @@ void lower_func(CallLowering& call) {
     return;
   }
   const bool user = context.space == lang::AddressSpace::User;
-  const bool ask = context.return_value || context.kind == lang::ProgramKind::KernelFunction || context.kind == lang::ProgramKind::FunctionEntry ||
-                   context.kind == lang::ProgramKind::FunctionExit;
-  ValuePtr address = ask ? typed::make(lang::make_uint64(), call.span(), typed::CallHelper{kGetFuncIp, {}, true})
-                                          : read_register(call.span(), kInstructionPointer);
-  call.result(typed::make(lang::make_symbol(user), call.span(), typed::MakeSymbol{std::move(address)}));
+  call.result(typed::make(lang::make_symbol(user), call.span(), typed::MakeSymbol{function_address(call)}));
+}
+
+/// uaddr("symbol"): where it is in the process that was met, counted from the function that the probe is on; so it does not matter where the file was
+/// loaded. A variable of a word's size comes as a pointer to such a word.
+void lower_uaddr(CallLowering& call) {
+  const auto name = call.literal_string(0);
+  if (!name) return;
+  const auto& context = *call.surroundings().context;
+  const auto refuse = [&](const std::string& why) { call.report(Diag::NotAvailableHere, call.span(), why); };
+  if (!context.facts || !context.has_function) {
+    return refuse(fmt::format("uaddr() can not be used with '{}' probes, only with uprobe and uretprobe on a function", call.surroundings().provider));
+  }
+  std::string why;
+  const auto symbol = context.facts->symbol(*name, why);
+  if (!symbol) return refuse("uaddr(): " + why);
+  const bool is_word = symbol->size == 1 || symbol->size == 2 || symbol->size == 4 || symbol->size == 8;
+  const lang::Type pointee = is_word ? lang::make_integer(static_cast<unsigned>(symbol->size) * 8, false) : lang::make_uint64();
+  ValuePtr distance = typed::make_constant(lang::make_uint64(), call.span(), static_cast<std::uint64_t>(symbol->distance));
+  ValuePtr address = typed::make_binary(typed::BinaryOp::Add, lang::make_uint64(), call.span(), function_address(call), std::move(distance));
+  call.result(call.convert(std::move(address), lang::make_pointer(pointee, lang::AddressSpace::User)));
 }
 
 void lower_probe(CallLowering& call) { call.result(typed::make(lang::make_probe_name(), call.span(), typed::ProbeId{})); }
@@ -141,6 +173,7 @@ void lower_probetype(CallLowering& call) {
   call.result(typed::make(lang::make_string(capacity), call.span(), typed::StringConstant{type}));
 }
 
+constexpr Param kSymbol[] = {{.name = "symbol", .type = "literal string"}};
 constexpr Param kReg[] = {{.name = "name", .type = "literal string"}};
 
 constexpr BuiltinSpec row(std::string_view name, std::string_view result, void (*lower)(CallLowering&), std::string_view doc, std::string_view example) {
@@ -155,6 +188,9 @@ constexpr BuiltinSpec kRows[] = {
     row("func", "", lower_func, "The traced function.", "uprobe:/bin/bash:read* { print(func); }"),
     row("probe", "", lower_probe, "The full attach point that fired.", "begin { print(probe); }"),
     row("probetype", "", lower_probetype, "The kind of probe.", "interval:s:1 { print(probetype); }"),
+    {.name = "uaddr", .params = kSymbol, .result = "", .lower = lang::Custom{lower_uaddr},
+     .doc = "Address of a function or variable of the traced file, in the process that was met; * reads a variable.",
+     .example = "uprobe:/bin/bash:readline { print(str(*uaddr(\"dist_version\"))); }"},
     {.name = "reg", .params = kReg, .result = "uint64", .lower = lang::Custom{lower_reg}, .doc = "A register of the interrupted code.",
      .example = "profile:hz:99 { print(reg(\"ip\")); }"},
 };

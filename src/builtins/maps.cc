@@ -102,7 +102,8 @@ void length_of_map(CallLowering& call, const CallLowering::Map& map) {
 }
 
 void lower_len(CallLowering& call) {
-  if (const auto map = call.whole_map(0)) return length_of_map(call, *map);
+  const auto map = call.whole_map(0);
+  if (map && (map->is_keyed || !(map->value.is_stack() || map->value.is_string() || map->value.is(TypeKind::Array)))) return length_of_map(call, *map);
   ValuePtr value = call.argument(0);
   if (!value) return;
   const lang::Type& type = value->type;
@@ -112,8 +113,7 @@ void lower_len(CallLowering& call) {
     call.result(typed::make(result, call.span(), typed::StackLength{type.is(TypeKind::UserStack), type.count, stack->limit_given, stack->unwinding,
                                                          stack->frames}));
   } else if (type.is_stack()) {
-    call.report(Diag::NotSupportedYet, call.argument_span(0), "the length of a stack that was stored is not supported yet")
-        .with_hint("take len() of kstack or ustack itself");
+    call.result(typed::make(result, call.span(), typed::FrameCount{std::move(value)}));
   } else if (type.is_string()) {
     call.result(call.convert(typed::make(lang::make_uint64(), call.span(), typed::StringLength{std::move(value)}), result));
   } else if (type.is(TypeKind::Array)) {

@@ -21,7 +21,7 @@ constexpr BuiltinSpec missing(std::string_view name, BuiltinForm form = BuiltinF
 }
 
 constexpr BuiltinSpec kRows[] = {
-    missing("assert"), missing("container_of"), missing("uaddr"), missing("unwatch"),
+    missing("unwatch"),
 };
 
 }  // namespace

@@ -200,8 +200,21 @@ void print_map(CallLowering& call, const CallLowering::Map& map) {
   if (fields[0] && fields[1]) call.emit(ActionKind::PrintMap, "", std::move(fields), map.id);
 }
 
+/// What no single number stands for is read when the record arrives, as a whole map is.
+void print_entry(CallLowering& call, const CallLowering::Map& map, ValuePtr key) {
+  std::vector<ValuePtr> fields;
+  for (int i = 0; i < 2; ++i) fields.push_back(typed::make_constant(lang::make_uint64(), call.span(), 0));
+  fields.push_back(std::move(key));
+  call.emit(ActionKind::PrintMap, "", std::move(fields), map.id);
+}
+
 void lower_print(CallLowering& call) {
   if (const auto map = call.whole_map(0)) return print_map(call, *map);
+  ValuePtr key;
+  if (const auto entry = call.map_element(0, key); entry && call.argument_count() == 1 && is_many_numbers(entry->value)) {
+    if (key) print_entry(call, *entry, std::move(key));
+    return;
+  }
   if (call.argument_count() > 1) {
     call.report(Diag::ArgumentType, call.argument_span(0), "print() takes top and div only with a whole map")
         .with_hint("several values: print((a, b)), or printf(\"%d %d\\n\", a, b)");
@@ -209,11 +222,6 @@ void lower_print(CallLowering& call) {
   }
   ValuePtr value = call.raw_argument(0);
   if (!value) return;
-  if (is_many_numbers(value->type)) {
-    call.report(Diag::NotSupportedYet, call.argument_span(0), fmt::format("printing one entry of a {} map is not supported yet", lang::type_name(value->type)))
-        .with_hint("print the whole map");
-    return;
-  }
   if (value->type.is_aggregate()) value = call.as_integer(std::move(value));
   std::vector<ValuePtr> fields;
   fields.push_back(std::move(value));
@@ -221,6 +229,25 @@ void lower_print(CallLowering& call) {
 }
 
 // ---- the others ----
+
+typed::Statement record(CallLowering& call, ActionKind action, std::string text, std::vector<ValuePtr> fields) {
+  lang::EventSchema schema;
+  schema.action = action;
+  schema.text = std::move(text);
+  schema.span = call.span();
+  for (const ValuePtr& field : fields) schema.fields.push_back({field->type});
+  return typed::make_statement(call.span(), typed::Emit{call.event(std::move(schema)), std::move(fields)});
+}
+
+/// The run ends with this status, and the probe does at once.
+typed::Statements leave(CallLowering& call, ValuePtr status) {
+  std::vector<ValuePtr> fields;
+  fields.push_back(std::move(status));
+  typed::Statements out;
+  out.push_back(record(call, ActionKind::Exit, "", std::move(fields)));
+  out.push_back(typed::make_statement(call.span(), typed::Return{.leaves_program = true}));
+  return out;
+}
 
 void lower_exit(CallLowering& call) {
   const Type wide = lang::make_uint64();
@@ -231,10 +258,30 @@ void lower_exit(CallLowering& call) {
     code = typed::make_binary(typed::BinaryOp::And, wide, call.argument_span(0), call.convert(std::move(code), wide),
                               typed::make_constant(wide, call.span(), 0xff));
   }
-  std::vector<ValuePtr> fields;
-  fields.push_back(std::move(code));
-  call.emit(ActionKind::Exit, "", std::move(fields));
-  call.statement(typed::make_statement(call.span(), typed::Return{}));
+  for (typed::Statement& statement : leave(call, std::move(code))) call.statement(std::move(statement));
+}
+
+/// A condition of any type that may be one, as a bool.
+ValuePtr condition_argument(CallLowering& call, std::size_t i) {
+  ValuePtr value = call.argument(i);
+  if (!value || value->type.is(TypeKind::Bool)) return value;
+  if (value->type.is(TypeKind::Pointer)) value = call.convert(std::move(value), lang::make_uint64());
+  if (value->type.is_integer()) return call.convert(std::move(value), lang::make_bool());
+  call.report(Diag::ArgumentType, call.argument_span(i), fmt::format("{}() expects a condition here, found {}", call.name(), lang::type_name(value->type)));
+  return nullptr;
+}
+
+/// assert(condition, message): an error, then the end of the run.
+void lower_assert(CallLowering& call) {
+  ValuePtr holds = condition_argument(call, 0);
+  const auto message = call.literal_string(1);
+  if (!holds || !message) return;
+  std::string format = "assert failed: ";
+  for (const char c : *message) format += c == '%' ? "%%" : std::string(1, c);
+  typed::Statements failure;
+  failure.push_back(record(call, ActionKind::Errorf, std::move(format), {}));
+  for (typed::Statement& statement : leave(call, typed::make_constant(lang::make_uint64(), call.span(), 1))) failure.push_back(std::move(statement));
+  call.statement(typed::make_statement(call.span(), typed::If{std::move(holds), {}, std::move(failure)}));
 }
 
 void lower_time(CallLowering& call) {
@@ -271,6 +318,7 @@ constexpr Param kPrint[] = {{.name = "value", .type = "printable"},
                             {.name = "top", .type = "int", .optional = true},
                             {.name = "div", .type = "int", .optional = true}};
 constexpr Param kExit[] = {{.name = "code", .type = "int", .optional = true}};
+constexpr Param kAssert[] = {{.name = "condition", .type = "any"}, {.name = "message", .type = "literal string"}};
 constexpr Param kTime[] = {{.name = "format", .type = "literal string", .optional = true}};
 constexpr Param kJoin[] = {{.name = "strings", .type = "pointer"}, {.name = "separator", .type = "literal string", .optional = true}};
 
@@ -294,6 +342,9 @@ constexpr BuiltinSpec kRows[] = {
      .example = "begin { print((1, \"two\")); }", .prints = "(1, two)"},
     {.name = "exit", .params = kExit, .result = "void", .lower = lang::Custom{lower_exit},
      .doc = "Ends the run with an exit status; end probes still run.", .example = "begin { exit(3); }"},
+    {.name = "assert", .params = kAssert, .result = "void", .lower = lang::Custom{lower_assert},
+     .doc = "Unless the condition holds, reports the message as an error and ends the run with status 1.",
+     .example = "begin { assert(1 + 1 == 2, \"odd\"); print(\"fine\"); }", .prints = "fine"},
     {.name = "time", .params = kTime, .result = "void", .lower = lang::Custom{lower_time},
      .doc = "Prints the wall-clock time by a strftime format, \"%H:%M:%S\\n\" unless given.", .example = "begin { time(\"%Y\\n\"); }"},
     {.name = "join", .params = kJoin, .result = "void", .lower = lang::Custom{lower_join},

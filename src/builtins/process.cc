@@ -73,7 +73,20 @@ void lower_comm_of(CallLowering& call) {
   ValuePtr pid = call.argument(0);
   if (!pid) return;
   pid = call.convert(std::move(pid), lang::make_uint64());
-  call.result(library("trc_comm_of", lang::make_string(kCommSize), call.span(), std::move(pid)));
+  const Span span = call.span();
+  const lang::Type text = lang::make_string(kCommSize), none = lang::make_string(4);
+  const typed::SlotId name = call.temporary(text);
+  auto load = [&] { return typed::make(text, span, typed::LoadSlot{name}); };
+  call.statement(typed::make_statement(span, typed::StoreSlot{name, library("trc_comm_of", text, span, std::move(pid))}));
+  lang::EventSchema schema;
+  schema.action = lang::ActionKind::RuntimeError;
+  schema.text = "comm(): there is no process or thread with this id";
+  schema.span = span;
+  typed::Statements warning;
+  warning.push_back(typed::make_statement(span, typed::Emit{call.event(std::move(schema)), {}}));
+  ValuePtr is_none = typed::make(lang::make_bool(), span, typed::CompareStrings{load(), typed::make(none, span, typed::StringConstant{"N/A"})});
+  call.statement(typed::make_statement(span, typed::If{std::move(is_none), std::move(warning), {}}));
+  call.result(load());
 }
 
 void lower_username(CallLowering& call) {

@@ -8,7 +8,7 @@
 //   kernel's 15 characters). MapEntry says everything that the object's BTF says. MapId of the typed program is the index into
 //   ProgramImage::maps; maps of code generation itself follow the script's.
 // - ".rodata" holds the runtime constants (ProgramImage::constants), constant strings and a block of zeros; the loader fills in the constants
-//   before load. ".bss" has one u32, the switch of ProgramImage::frozen_offset. There is no ".data".
+//   before load. ".bss" has the u32 of ProgramImage::frozen_offset and, rarely, another. There is no ".data".
 // - func_info and line_info refer to the script's own text: the verifier's log shows its lines.
 // - The cookie of an attachment (bpf_get_attach_cookie) is the id of the attach point, for programs with ProgramEntry::uses_cookie.
 #pragma once

@@ -37,8 +37,11 @@ struct Parts {
   void operator()(const AskObject&) const {}
   void operator()(const SendPacket& op) const { of(op.length), of(op.offset); }
   void operator()(const ProbeId&) const {}
+  void operator()(const ProbeIs&) const {}
   void operator()(const MapLength&) const {}
   void operator()(const KernelAddress&) const {}
+  void operator()(const SlotAddress&) const {}
+  void operator()(const MapAddress&) const {}
   void operator()(const CaptureStack&) const {}
   void operator()(const StackLength&) const {}
   void operator()(const IncrementSlot&) const {}
@@ -64,6 +67,7 @@ struct Parts {
   void operator()(const MapHas& op) const { of(op.key); }
   void operator()(const MapDelete& op) const { of(op.key); }
   void operator()(const IncrementMap& op) const { of(op.key); }
+  void operator()(const FrameCount& op) const { of(op.stack); }
   void operator()(const MakeSymbol& op) const { of(op.address); }
   void operator()(const MakeTimestamp& op) const { of(op.ns); }
   void operator()(const TextTable& op) const { of(op.index); }
@@ -131,6 +135,18 @@ void add_changed_slots(const Node& node, std::set<SlotId>& slots) {
   std::visit(parts, node.op);
 }
 
+template <class Node>
+bool node_leaves_program(const Node& node) {
+  bool found = false;
+  const Parts parts{[&](const Value& part) { found = found || node_leaves_program(part); },
+                    [&](const Statement& part) { found = found || node_leaves_program(part); }};
+  if constexpr (std::is_same_v<Node, Statement>) {
+    if (const auto* end = std::get_if<Return>(&node.op)) found = end->leaves_program;
+  }
+  std::visit(parts, node.op);
+  return found;
+}
+
 /// An update of a map is a look-up, an insertion and what to do when either fails.
 constexpr std::size_t kMapWeight = 5, kAggregateWeight = 15;
 
@@ -170,6 +186,8 @@ std::set<SlotId> changed_slots(const Statements& body, const Value* condition) {
   if (condition) add_changed_slots(*condition, slots);
   return slots;
 }
+
+bool leaves_program(const Statement& statement) { return node_leaves_program(statement); }
 
 bool leaves_loop(const Statement& statement) { return node_leaves_loop(statement); }
 

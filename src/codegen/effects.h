@@ -22,4 +22,7 @@ std::set<typed::SlotId> changed_slots(const typed::Statements& body, const typed
 /// Whether it holds a break or continue for a loop around it.
 bool leaves_loop(const typed::Statement& statement);
 
+/// Whether it ends the program that calls the function it stands in.
+bool leaves_program(const typed::Statement& statement);
+
 }  // namespace trc::codegen

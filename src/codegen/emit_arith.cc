@@ -118,8 +118,9 @@ llvm::Value* FunctionEmitter::emit_select(const typed::Select& op) {
 }
 
 llvm::Value* FunctionEmitter::emit_convert(const typed::Convert& op, const lang::Type& type) {
-  if (!is_scalar(op.operand->type)) {  // a symbol or timestamp as an integer: its first word
-    return normalise(load_scalar(address(*op.operand), lang::make_uint64()), type);
+  if (!is_scalar(op.operand->type)) {  // a symbol or timestamp as an integer: its first word; an array: all of it
+    const lang::Type word = op.operand->type.is(lang::TypeKind::Array) ? lang::make_integer(op.operand->type.size * 8, false) : lang::make_uint64();
+    return normalise(load_scalar(address(*op.operand), word), type);
   }
   return normalise(scalar(op.operand), type);
 }

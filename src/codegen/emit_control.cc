@@ -153,7 +153,12 @@ llvm::Value* FunctionEmitter::call_function(const typed::CallFunction& op, llvm:
       arguments.push_back(address(value).pointer);
     }
   }
-  return builder_.CreateCall(module_.functions[op.function], arguments);
+  llvm::Value* result = builder_.CreateCall(module_.functions[op.function], arguments);
+  if (module_.functions_leave()) {
+    auto* leaving = builder_.CreateAlignedLoad(builder_.getInt32Ty(), module_.leaving(), llvm::Align(4), true);
+    if_then(builder_.CreateIsNotNull(leaving), [&] { return_from_program(default_return()); }, true);
+  }
+  return result;
 }
 
 void FunctionEmitter::open_program() {
@@ -171,6 +176,9 @@ void FunctionEmitter::open_program() {
   builder_.CreateStore(i64(kMostRoundsOfRun), frame_at(kFrameRounds).pointer);
   builder_.CreateStore(llvm::ConstantPointerNull::get(builder_.getPtrTy()), scratch_);
   builder_.CreateStore(default_return(), result_);
+  if (!state_.function && state_.program.context.kind == lang::ProgramKind::TestRun && module_.functions_leave()) {
+    builder_.CreateAlignedStore(builder_.getInt32(0), module_.leaving(), llvm::Align(4), true);
+  }
   // A pinned iterator goes on when trc has ended.
   if (!state_.function && state_.program.context.kind != lang::ProgramKind::TestRun && !state_.program.context.prints_to_file) {
     auto* frozen = builder_.CreateAlignedLoad(builder_.getInt32Ty(), module_.frozen(), llvm::Align(4), true);
@@ -381,6 +389,7 @@ void FunctionEmitter::emit(const typed::Continue&) {
 }
 
 void FunctionEmitter::emit(const typed::Return& statement) {
+  if (statement.leaves_program && state_.function) builder_.CreateAlignedStore(builder_.getInt32(1), module_.leaving(), llvm::Align(4), true);
   return_from_program(statement.value ? scalar(*statement.value) : default_return());
 }
 

@@ -136,11 +136,6 @@ llvm::Value* FunctionEmitter::load_field(Place base, const lang::Field& field) {
 void FunctionEmitter::convert_in_memory(Place from, const lang::Type& from_type, Place to, const lang::Type& to_type) {
   if (from_type == to_type) return copy(to, from, to_type.size);
   if (is_scalar(to_type)) return store_scalar(normalise(load_scalar(from, from_type), to_type), to_type, to);
-  if (to_type.is_string()) {
-    const std::uint32_t size = std::min(from_type.size, to_type.size);
-    copy(to, from, size);
-    return zero(offset(to, size), to_type.size - size);
-  }
   if (to_type.is(lang::TypeKind::Tuple) || to_type.is(lang::TypeKind::Record)) {
     zero_padding(to_type, to);
     for (std::size_t i = 0; i < to_type.fields.size(); ++i) {
@@ -149,7 +144,9 @@ void FunctionEmitter::convert_in_memory(Place from, const lang::Type& from_type,
     }
     return;
   }
-  copy(to, from, std::min(from_type.size, to_type.size));
+  const std::uint32_t size = std::min(from_type.size, to_type.size);
+  copy(to, from, size);
+  zero(offset(to, size), to_type.size - size);
 }
 
 }  // namespace trc::codegen

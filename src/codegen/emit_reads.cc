@@ -24,7 +24,7 @@ bool is_user(lang::AddressSpace space) {
     case lang::AddressSpace::User: return true;
     case lang::AddressSpace::None:   // a probe without addresses of its own: what it meets are kernel addresses
     case lang::AddressSpace::Kernel:
-    case lang::AddressSpace::Bpf: return false;
+    case lang::AddressSpace::Bpf: return false;   // what programs have is kernel memory
   }
   TRC_UNREACHABLE("address space");
 }
@@ -133,13 +133,14 @@ llvm::Value* FunctionEmitter::read_context(const lang::ContextValue& value) {
             switch (source.mode) {
               case UsdtSource::Mode::Constant: return normalise(i64(number), type);
               case UsdtSource::Mode::Register: return normalise(load_register(source.base_register), type);
-              case UsdtSource::Mode::Memory: break;
+              case UsdtSource::Mode::Memory:
+              case UsdtSource::Mode::Address: break;
             }
             llvm::Value* at = builder_.CreateAdd(load_register(source.base_register), i64(number));
             if (source.index_register != 0xffff) {
               at = builder_.CreateAdd(at, builder_.CreateMul(load_register(source.index_register), i64(source.scale)));
             }
-            return read_scalar(at, AddressSpace::User, type);
+            return source.mode == UsdtSource::Mode::Address ? at : read_scalar(at, AddressSpace::User, type);
           },
       },
       value.source);
@@ -163,6 +164,15 @@ Store FunctionEmitter::prepare_context(const lang::ContextValue& value) {
   };
 }
 
+// Goes through memory, for the verifier lets nobody compute with a pointer to a map, and forgets what a pointer points to once it has been kept in a
+// map: of a number it knows neither. What is behind it is read as kernel memory.
+llvm::Value* FunctionEmitter::as_number(llvm::Value* pointer) {
+  const Place kept = temporary(8), number = temporary(8);
+  builder_.CreateAlignedStore(pointer, kept.pointer, kept.align);
+  helper(BPF_FUNC_probe_read_kernel, {number.pointer, i64(8), kept.pointer});
+  return builder_.CreateAlignedLoad(builder_.getInt64Ty(), number.pointer, number.align);
+}
+
 // The kernel fills the target with zeros when a read fails, so a failing read is 0 without a branch.
 void FunctionEmitter::read_memory(Place to, llvm::Value* bytes, llvm::Value* address, lang::AddressSpace space) {
   const bool user = is_user(space);
@@ -170,9 +180,6 @@ void FunctionEmitter::read_memory(Place to, llvm::Value* bytes, llvm::Value* add
 }
 
 llvm::Value* FunctionEmitter::read_scalar(llvm::Value* address, lang::AddressSpace space, const lang::Type& type) {
-  if (space == lang::AddressSpace::Bpf) {
-    return load_scalar({builder_.CreateIntToPtr(address, pointer_type()), llvm::Align(std::clamp(type.size, 1u, 8u))}, type);
-  }
   const Place place = temporary(8);
   read_memory(place, i64(std::clamp(type.size, 1u, 8u)), address, space);
   return load_scalar(place, type);

@@ -55,19 +55,20 @@ Store FunctionEmitter::capture_stack(const typed::CaptureStack& op, const lang::
   const bool user = type.is(lang::TypeKind::UserStack);
   const Place name = temporary(16);
   zero(name, 16);
-  if (type.count != 0) walk_stack(name, user, type.count, op.limit_given, true, op.unwinding, op.frames);
+  llvm::Value* frames = type.count != 0 ? walk_stack(name, user, type.count, op.limit_given, true, op.unwinding, op.frames) : i64(0);
   auto* low = builder_.CreateAlignedLoad(builder_.getInt64Ty(), name.pointer, name.align);
   auto* high = builder_.CreateAlignedLoad(builder_.getInt64Ty(), offset(name, 8).pointer, name.align);
-  // A stack without frames is the same in every process.
-  llvm::Value* pid = nullptr;
-  if (user) pid = builder_.CreateSelect(builder_.CreateICmpEQ(builder_.CreateOr(low, high), i64(0)), i64(0), builder_.CreateLShr(process_ids(), 32));
-  return [this, low, high, pid](Place to) {
+  // A stack without frames, or whose frames were not kept, is the same in every process.
+  auto* none = builder_.CreateICmpEQ(builder_.CreateOr(low, high), i64(0));
+  llvm::Value* last = builder_.CreateShl(frames, 32);   // u32 pid, u32 frames
+  if (user) last = builder_.CreateOr(last, builder_.CreateLShr(process_ids(), 32));
+  last = builder_.CreateSelect(none, i64(0), last);
+  return [this, low, high, last](Place to) {
     builder_.CreateAlignedStore(low, to.pointer, to.align);
     const Place second = offset(to, 8);
     builder_.CreateAlignedStore(high, second.pointer, second.align);
-    if (!pid) return;
-    const Place third = offset(to, 16);  // u32 pid, u32 zero
-    builder_.CreateAlignedStore(pid, third.pointer, third.align);
+    const Place third = offset(to, 16);
+    builder_.CreateAlignedStore(last, third.pointer, third.align);
   };
 }
 

@@ -131,7 +131,12 @@ llvm::Value* FunctionEmitter::scalar(const typed::Value& value) {
           [&](const CallStdlib& op) -> llvm::Value* { return emit_call(op, type); },
           [&](const ProbeId&) -> llvm::Value* {
             const ProbeSpec& probe = module_.program.probes[state_.program.probe];
-            return probe.needs_cookie ? helper(BPF_FUNC_get_attach_cookie, {context()}) : i64(state_.program.probe);
+            if (!probe.needs_cookie) return i64(state_.program.probe);
+            llvm::Value* cookie = helper(BPF_FUNC_get_attach_cookie, {context()});
+            return state_.program.compared.empty() ? cookie : builder_.CreateAnd(cookie, i64(0xffffffff));
+          },
+          [&](const ProbeIs& op) -> llvm::Value* {   // the runner marks the places in the upper half of the cookie
+            return builder_.CreateAnd(builder_.CreateLShr(helper(BPF_FUNC_get_attach_cookie, {context()}), image::kCookieMarks + op.text), i64(1));
           },
           [&](const Unary& op) -> llvm::Value* { return emit_unary(op, type); },
           [&](const Binary& op) -> llvm::Value* { return normalise(emit_binary(op, value), type); },
@@ -165,6 +170,9 @@ llvm::Value* FunctionEmitter::scalar(const typed::Value& value) {
           [&](const IncrementSlot& op) -> llvm::Value* { return emit_increment(op); },
           [&](const IncrementMap& op) -> llvm::Value* { return normalise(increment_map(op, value.span), type); },
           [&](const StackLength& op) -> llvm::Value* { return stack_length(op); },
+          [&](const FrameCount& op) -> llvm::Value* {
+            return load_scalar(offset(address(*op.stack), lang::kStackFramesOffset), lang::make_integer(32, false));
+          },
           [&](const CallFunction& op) -> llvm::Value* { return normalise(call_function(op, nullptr), type); },
           [&](const Sequence& op) -> llvm::Value* {
             emit_before(op.before);
@@ -183,6 +191,8 @@ llvm::Value* FunctionEmitter::scalar(const typed::Value& value) {
           [&](const KernelAddress& op) -> llvm::Value* {
             return builder_.CreateAlignedLoad(builder_.getInt64Ty(), module_.kernel_address(op.symbol, value.span), llvm::Align(8), true);
           },
+          [&](const SlotAddress& op) -> llvm::Value* { return as_number(slot(op.slot).pointer); },
+          [&](const MapAddress& op) -> llvm::Value* { return as_number(module_.map(op.map)); },
           [](const TextTable&) -> llvm::Value* { TRC_UNREACHABLE("a string is not a scalar"); },
           [](const MakeInet&) -> llvm::Value* { TRC_UNREACHABLE("an address is not a scalar"); },
           [](const MakeTimestamp&) -> llvm::Value* { TRC_UNREACHABLE("a timestamp is not a scalar"); },
@@ -219,6 +229,15 @@ Place FunctionEmitter::address(const typed::Value& value) {
 }
 
 Store FunctionEmitter::prepare(const typed::Value& value, Tail tail) {
+  Store write = prepare_here(value, tail);
+  if (!module_.report_reads) return write;
+  return [this, write, span = value.span](Place to) {   // a read that fails there is reported as this value's
+    LocationScope location(*this, span);
+    write(to);
+  };
+}
+
+Store FunctionEmitter::prepare_here(const typed::Value& value, Tail tail) {
   using namespace typed;
   LocationScope location(*this, value.span);
   const lang::Type& type = value.type;
@@ -268,6 +287,10 @@ Store FunctionEmitter::prepare(const typed::Value& value, Tail tail) {
                 if (tail == Tail::Zero) return zero(offset(to, size), type.size - size);
                 if (size < type.size) builder_.CreateAlignedStore(builder_.getInt8(0), offset(to, size).pointer, llvm::Align(1));
               };
+            }
+            if (is_scalar(from_type)) {   // the bytes of a number, as an array
+              llvm::Value* number = scalar(op.operand);
+              return [this, number, &from_type](Place to) { store_scalar(number, from_type, to); };
             }
             const Place from = address(*op.operand);
             return [this, from, &from_type, &type](Place to) { convert_in_memory(from, from_type, to, type); };

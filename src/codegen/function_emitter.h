@@ -143,6 +143,7 @@ class FunctionEmitter {
   /// Where the value lies; valid until the statement ends. Not to be written to.
   Place address(const typed::Value& value);
   Store prepare(const typed::Value& value, Tail tail = Tail::Zero);
+  Store prepare_here(const typed::Value& value, Tail tail);
   void store(const typed::Value& value, Place place, Tail tail = Tail::Zero) { prepare(value, tail)(place); }
   /// As prepare(), but what is read now stays read now although `later` values may change it.
   Store prepare_before(const typed::Value& value, Tail tail, bool later_writes);
@@ -176,6 +177,7 @@ class FunctionEmitter {
   Store prepare_context(const lang::ContextValue& value);
   llvm::Value* load_context(std::uint32_t at, std::uint32_t bytes);  // 1, 2, 4 or 8 bytes, zero-extended
   llvm::Value* load_register(std::uint32_t at);
+  llvm::Value* as_number(llvm::Value* pointer);
   llvm::Value* read_scalar(llvm::Value* address, lang::AddressSpace space, const lang::Type& type);
   void read_memory(Place to, llvm::Value* bytes, llvm::Value* address, lang::AddressSpace space);
   /// `length` (i64, counts the NUL) may be null: the whole capacity, without a NUL when the text fills it.

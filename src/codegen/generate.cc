@@ -63,7 +63,7 @@ std::vector<std::uint32_t> helpers_of(const llvm::Module& module) {
   return {found.begin(), found.end()};
 }
 
-/// Where the symbols of the runtime constants lie in ".rodata". The object is ours, just written.
+/// Where the symbols of the runtime constants lie in ".rodata", and the runner's switch in ".bss". The object is ours, just written.
 void find_constants(image::ProgramImage& image) {
   const char* base = image.object.data();
   auto* header = reinterpret_cast<const Elf64_Ehdr*>(base);
@@ -79,6 +79,7 @@ void find_constants(image::ProgramImage& image) {
       for (image::KernelSymbolEntry& entry : image.kernel_symbols) {
         if (entry.symbol == names + symbols[i].st_name) entry.offset = static_cast<std::uint32_t>(symbols[i].st_value);
       }
+      if (std::string_view(names + symbols[i].st_name) == kFrozenSymbol) image.frozen_offset = static_cast<std::uint32_t>(symbols[i].st_value);
       for (image::KernelFieldEntry& field : image.kernel_fields) {
         if (field.symbol == names + symbols[i].st_name) field.offset = static_cast<std::uint32_t>(symbols[i].st_value);
       }
@@ -127,7 +128,7 @@ void describe_programs(const typed::TypedProgram& program, image::ProgramImage& 
     const typed::ProbeSpec& probe = program.probes[p.probe];
     const bool is_return = (p.context.kind == lang::ProgramKind::UserProbe || p.context.kind == lang::ProgramKind::KernelFunction) &&
                            p.context.return_value.has_value();
-    image.programs.push_back({p.name, p.context.kind, probe.needs_cookie, is_return, p.context.bound_to, probe.span});
+    image.programs.push_back({p.name, p.context.kind, probe.needs_cookie, is_return, p.context.bound_to, p.compared, probe.span});
   }
   for (const typed::ProbeSpec& probe : program.probes) image.probes.push_back({probe.provider, probe.text, probe.program, probe.span, probe.note});
 }

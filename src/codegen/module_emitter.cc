@@ -1,5 +1,6 @@
 #include "codegen/module_emitter.h"
 
+#include <algorithm>
 #include <functional>
 #include <iterator>
 
@@ -10,6 +11,7 @@
 
 #include "base/assert.h"
 #include "codegen/backend.h"
+#include "codegen/effects.h"
 #include "source/diagnostics.h"
 #include "stdlib/stdlib.h"
 
@@ -44,6 +46,9 @@ ModuleEmitter::ModuleEmitter(const typed::TypedProgram& typed_program, llvm::LLV
   module.setDataLayout(layout);
   for (const typed::Map& map : program.maps) add_user_map(map);
   image.events = program.events;
+  for (const typed::Function& function : program.functions) {
+    functions_leave_ = functions_leave_ || std::any_of(function.code.body.begin(), function.code.body.end(), leaves_program);
+  }
   auto* license = llvm::ConstantDataArray::getString(context, program.license);
   auto* symbol = new llvm::GlobalVariable(module, license->getType(), true, llvm::GlobalValue::ExternalLinkage, license, "trc_license");
   symbol->setSection("license");
@@ -93,15 +98,22 @@ llvm::GlobalVariable* ModuleEmitter::text(const std::string& bytes, std::uint32_
   return symbol;
 }
 
+llvm::GlobalVariable* ModuleEmitter::make_switch(const char* name) {
+  auto* type = llvm::Type::getInt32Ty(module.getContext());
+  auto* variable = new llvm::GlobalVariable(module, type, false, llvm::GlobalValue::ExternalLinkage, llvm::ConstantInt::get(type, 0), name);
+  variable->setSection(".bss");
+  debug.describe_switch(*variable);
+  return variable;
+}
+
 llvm::GlobalVariable* ModuleEmitter::frozen() {
-  if (!frozen_) {
-    auto* type = llvm::Type::getInt32Ty(module.getContext());
-    frozen_ = new llvm::GlobalVariable(module, type, false, llvm::GlobalValue::ExternalLinkage, llvm::ConstantInt::get(type, 0), "trc_frozen");
-    frozen_->setSection(".bss");
-    debug.describe_switch(*frozen_);
-    image.frozen_offset = 0;  // the only variable there
-  }
+  if (!frozen_) frozen_ = make_switch(kFrozenSymbol);
   return frozen_;
+}
+
+llvm::GlobalVariable* ModuleEmitter::leaving() {
+  if (!leaving_) leaving_ = make_switch("trc_leaving");
+  return leaving_;
 }
 
 std::uint32_t ModuleEmitter::add_event(lang::EventSchema schema) {

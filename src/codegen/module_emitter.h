@@ -68,6 +68,10 @@ class ModuleEmitter {
 
   /// The u32 of ProgramImage::frozen_offset.
   llvm::GlobalVariable* frozen();
+  /// A u32 that a function of the script sets when it calls exit(), so that the programs that called it return as well. That others which run at the
+  /// same time see it does no harm: the run ends. The programs that trc runs itself, end among them, begin by clearing it.
+  llvm::GlobalVariable* leaving();
+  bool functions_leave() const { return functions_leave_; }
 
   // ---- events ----
   std::uint32_t add_event(lang::EventSchema schema);
@@ -95,18 +99,23 @@ class ModuleEmitter {
   llvm::GlobalVariable* add_number(const std::string& name, std::uint64_t value);
   void define_library_constants();
   void fill_in_later(llvm::GlobalVariable& number);
+  llvm::GlobalVariable* make_switch(const char* name);
   llvm::GlobalVariable* read_only(const std::string& name, llvm::Constant* value);
 
   std::deque<image::MapEntry> maps_;                 // becomes image.maps; what map_entry() gave stays valid
   std::vector<llvm::GlobalVariable*> map_symbols_;   // as maps_
   llvm::GlobalVariable *ring_ = nullptr, *loss_ = nullptr, *scratch_ = nullptr, *sites_ = nullptr, *walks_ = nullptr, *python_walks_ = nullptr, *packets_ = nullptr, *zeros_ = nullptr,
-                       *frozen_ = nullptr;
+                       *frozen_ = nullptr, *leaving_ = nullptr;
   std::uint32_t scratch_bytes_ = 0, site_count_ = 0, zero_bytes_ = 0;
   std::uint32_t stack_capacity_ = 0, python_words_ = 0;
   std::map<typed::RuntimeConstant, llvm::GlobalVariable*> constants_;
   std::map<std::string, llvm::GlobalVariable*> texts_, kernel_addresses_;
   std::unique_ptr<llvm::Module> library_;
   std::optional<Error> error_;
+  bool functions_leave_ = false;
 };
+
+/// The variable of ProgramImage::frozen_offset.
+inline constexpr const char* kFrozenSymbol = "trc_frozen";
 
 }  // namespace trc::codegen

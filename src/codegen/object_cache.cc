@@ -19,6 +19,7 @@ image::ProgramImage part_of(const image::ProgramImage& image) {
   part.constants = image.constants;
   part.kernel_symbols = image.kernel_symbols;
   part.kernel_fields = image.kernel_fields;
+  part.frozen_offset = image.frozen_offset;
   return part;
 }
 
@@ -54,6 +55,7 @@ bool ObjectCache::find(image::ProgramImage& image) const {
   image.helpers = std::move(part->helpers);
   image.kernel_fields = std::move(part->kernel_fields);
   image.constants = std::move(part->constants);
+  image.frozen_offset = part->frozen_offset;
   for (std::size_t i = 0; i < part->kernel_symbols.size(); ++i) image.kernel_symbols[i].offset = part->kernel_symbols[i].offset;   // spans are the script's
   return true;
 }

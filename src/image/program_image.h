@@ -70,10 +70,12 @@ struct ProgramEntry {
   bool uses_cookie = false;         ///< asks bpf_get_attach_cookie which attach point fired
   bool is_return = false;           ///< uretprobe, kretprobe
   std::string bound_to;             ///< lang::Context::bound_to
+  std::vector<std::string> compared;   ///< attach points that it asks about: bit kCookieMarks + N of a place's cookie says that it is number N
   Span span;
   template <class Archive>
-  void serialize(Archive& ar) { ar(name, kind, uses_cookie, is_return, bound_to, span); }
+  void serialize(Archive& ar) { ar(name, kind, uses_cookie, is_return, bound_to, compared, span); }
 };
+inline constexpr unsigned kCookieMarks = 32;
 
 /// One attach point of the script; its index is its id. A wildcard, or a target found only when it runs, gets further ids from the
 /// runner as it expands (the cookie carries the id).

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "lang/type.h"
+
+namespace trc::types { class ForeignTypes; }  // types/foreign_types.h; facts only name it
 
 namespace trc::lang {
 
@@ -34,9 +37,10 @@ struct ContextSource { std::uint32_t offset; };
 inline constexpr std::uint32_t kReturnedValue = 0xffffffff;
 /// A string or array whose (u32: length<<16 | offset) locator lies at `offset` in the trace record (__data_loc).
 struct DataLocSource { std::uint32_t offset; };
-/// A USDT operand: constant, register, or memory at base register + displacement (+ index register * scale), read from user memory.
+/// A USDT operand, or an argument on the stack: constant, register, or memory at base register + displacement (+ index register * scale), read from user
+/// memory.
 struct UsdtSource {
-  enum class Mode : std::uint8_t { Constant, Register, Memory } mode;
+  enum class Mode : std::uint8_t { Constant, Register, Memory, Address } mode;   // Address: where Memory would read
   std::int64_t constant_or_displacement = 0;
   std::uint16_t base_register = 0;               ///< byte offset into pt_regs
   std::uint16_t index_register = 0xffff;         ///< byte offset into pt_regs; 0xffff: none
@@ -50,10 +54,27 @@ struct ContextValue {
   Type type;
   ValueSource source;
   std::string why_unreadable;  ///< not empty: the value cannot be read, and this says why when a script uses it
+  bool by_address = false;     ///< what `source` gives is the address of the value
 };
 
 /// Names of `args` that are refused with a reason of their own: those that start with `prefix`.
 struct RefusedNames { std::string prefix, why; };
+
+/// What is known of the function of a user probe once a script asks for it: it takes reading the file's debug information or symbols.
+class FunctionFacts {
+ public:
+  virtual ~FunctionFacts() = default;
+  /// Members of `args`. Empty: there are none, or why_no_arguments() says why they are not known.
+  virtual const std::vector<ContextValue>& arguments() = 0;
+  virtual std::string why_no_arguments() = 0;
+  /// Nothing: not known.
+  virtual std::optional<Type> result() = 0;
+  /// Where the structures are defined that these types name.
+  virtual types::ForeignTypes& types() = 0;
+  /// A function or variable of the same file: how far behind the probed function it lies, and its size (0: not known). Nothing after `why` is set.
+  struct Symbol { std::int64_t distance = 0; std::uint64_t size = 0; };
+  virtual std::optional<Symbol> symbol(const std::string& name, std::string& why) = 0;
+};
 
 struct Context {
   ProgramKind kind = ProgramKind::TestRun;
@@ -68,6 +89,7 @@ struct Context {
   std::vector<ContextValue> ctx_members;         ///< members of `ctx`; of an Iterator, those that are numbers or pointers
   bool prints_to_file = false;                   ///< Iterator: what printf says goes into the file that is read, without trc
   std::string why_no_args;                       ///< said when `args` is asked for and named is empty
+  std::shared_ptr<FunctionFacts> facts;          ///< of user functions, instead of `named`; null: nothing more is known
   std::vector<RefusedNames> refused_names;       ///< members of `args` that the event has but a program may not read
 };
 

@@ -176,7 +176,7 @@ Type make_timestamp(std::string format) {
 }
 
 Type make_stack(bool user, std::uint32_t frame_limit, std::string mode) {
-  Type type = user ? simple(TypeKind::UserStack, 24, 8) : simple(TypeKind::KernelStack, 16, 8);
+  Type type = simple(user ? TypeKind::UserStack : TypeKind::KernelStack, 24, 8);
   type.count = frame_limit;
   type.name = std::move(mode);
   return type;

@@ -113,9 +113,9 @@ const char* kind_name(TypeKind kind);
 std::string type_name(const Type& type);
 
 // Stack values. The frames of a stack are sent once to the runner (ActionKind::StackFrames); the value names it by content:
-//   kstack_t: u64 hash_low, u64 hash_high                     (16 bytes)
-//   ustack_t: u64 hash_low, u64 hash_high, u32 pid, u32 zero  (24 bytes)
+//   u64 hash_low, u64 hash_high, u32 pid (kstack_t: zero), u32 number of frames  (24 bytes)
 // A hash of 0,0 is the empty stack.
+inline constexpr std::uint32_t kStackFramesOffset = 20;
 inline constexpr std::uint32_t kDefaultStackLimit = 1024;
 inline constexpr std::uint32_t kMaxKernelStackLimit = 1024;
 inline constexpr std::uint32_t kMaxUserStackLimit = 16384;

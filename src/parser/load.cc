@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "ast/walk.h"
 #include "base/owned.h"
 #include "base/read_file.h"
 #include "parser/parser.h"
@@ -22,8 +23,18 @@ namespace {
 constexpr std::size_t kMaxFiles = 1000;
 constexpr std::size_t kMaxImportDepth = 100;
 
-/// The library that other tools bring as files is part of trc itself: importing it is allowed and changes nothing.
+/// The library that other tools bring as files is part of trc itself: importing it is allowed and changes nothing. The names of its parts.
+constexpr std::string_view kLibraryParts[] = {"arch", "base", "cgroups", "hash", "kfunc", "map", "meta", "network", "path", "process", "socket", "stack", "strings",
+                                              "system", "task", "test", "usdt"};
+
 bool is_bundled(std::string_view path) { return path == "stdlib" || path.starts_with("stdlib/"); }
+
+/// "stdlib", "stdlib/strings", "stdlib/strings.bt", "stdlib/strings/…": the part; empty: all of it.
+std::string_view library_part(std::string_view path) {
+  path.remove_prefix(std::min(path.size(), std::string_view("stdlib/").size()));
+  path = path.substr(0, path.find('/'));
+  return path.substr(0, path.find('.'));
+}
 
 enum class FileKind : std::uint8_t { Script, Header, BpfSource, Other };
 
@@ -37,6 +48,11 @@ template <class T>
 void append(std::vector<T>& to, std::vector<T>&& from) {
   std::move(from.begin(), from.end(), std::back_inserter(to));
 }
+
+struct ImportFinder : ast::Walker<ImportFinder> {
+  void enter(const ast::ImportStmt& n) { found.push_back(&n); }
+  std::vector<const ast::ImportStmt*> found;
+};
 
 class Loader {
  public:
@@ -60,6 +76,12 @@ class Loader {
     ast::Program program = parse(*loaded_.sources.back(), {options_.positionals, index, loaded_.program.arena}, diags_);
     for (const ast::Import* import : program.imports) load_import(*import, folder, depth);
     program.imports.clear();
+    ImportFinder inner;
+    if (!diags_.ok()) return program;   // then it may have holes
+    for (const ast::Probe* probe : program.probes) inner.walk(*probe);
+    for (const ast::Function* function : program.functions) inner.walk(*function->body);
+    for (const ast::Macro* macro : program.macros) inner.walk(*macro->body);
+    for (const ast::ImportStmt* statement : inner.found) load_inner_import(*statement, folder, depth);
     return program;
   }
 
@@ -70,8 +92,28 @@ class Loader {
     append(loaded_.program.probes, std::move(program.probes));
   }
 
+  /// Inside a block only what declares types.
+  void load_inner_import(const ast::ImportStmt& statement, const std::string& folder, std::size_t depth) {
+    auto* import = loaded_.program.arena->make<ast::Import>(statement.span);
+    import->path = statement.path;
+    if (!is_bundled(import->path) && kind_of(import->path) == FileKind::Script) {
+      diags_.report(Diag::InvalidImport, import->span, "a script cannot be imported inside a block").with_hint("import it at the top; inside blocks stand C headers");
+      return;
+    }
+    load_import(*import, folder, depth);
+  }
+
+  void check_library(const ast::Import& import) {
+    const std::string_view part = library_part(import.path);
+    if (part.empty() || std::ranges::count(kLibraryParts, part) != 0) return;
+    std::vector<std::string> names(std::begin(kLibraryParts), std::end(kLibraryParts));
+    const std::string near = nearest(std::string(part), names);
+    diags_.report(Diag::InvalidImport, import.span, fmt::format("the library has no part named {}", part))
+        .with_hint(near.empty() ? "everything in it is known without an import" : "did you mean stdlib/" + near + "? It is known without an import");
+  }
+
   void load_import(const ast::Import& import, const std::string& folder, std::size_t depth) {
-    if (is_bundled(import.path)) return;
+    if (is_bundled(import.path)) return check_library(import);
     const std::filesystem::path wanted(import.path);
     const std::string path = wanted.is_absolute() || folder.empty() ? import.path : (std::filesystem::path(folder) / wanted).string();
     if (!load_path(path, import, depth)) {

@@ -8,6 +8,7 @@
 #include "base/glob.h"
 #include "base/strings.h"
 #include "probes/arch.h"
+#include "probes/debug_arguments.h"
 #include "probes/forms.h"
 #include "probes/function_match.h"
 #include "probes/registry.h"
@@ -116,10 +117,11 @@ class UserFunction final : public Provider {
 
   Result<std::vector<ContextGroup>> contexts(const Target& target, const kernel::Facts&, const Scope& scope, bool) const override {
     TRC_TRY(matches, find(target, scope));
-    (void)matches;
     lang::Context found = context();
     const Form form = parts_of(target).pattern.form;
-    found.at_entry = !is_return_ && (form == Form::Name || form == Form::Wildcard);
+    const bool is_function = form == Form::Name || form == Form::Wildcard;
+    found.at_entry = !is_return_ && is_function;
+    found.facts = is_function ? facts_of(matches) : no_function_facts("that needs a probe on the beginning of a function");
     return single_group(std::move(found), target);
   }
 
@@ -173,9 +175,17 @@ class UserFunction final : public Provider {
       context.why_no_args = "uretprobe has retval; the arguments are gone when a function returns";
     } else {
       for (std::uint16_t offset : arch.argument_registers) context.positional.push_back({"", word, lang::RegisterSource{offset}, ""});
-      context.why_no_args = "names and types of arguments need debug information, which is not read yet; use arg0, arg1, …";
     }
     return context;
+  }
+
+  static std::shared_ptr<lang::FunctionFacts> facts_of(const Matches& matches) {
+    if (matches.deferred) return no_function_facts("the file is not known before the command executes it; name it by its path, or use arg0, arg1, …");
+    std::vector<FunctionPlace> functions;
+    for (const FileMatches& match : matches.files) {
+      for (const FunctionSite& site : match.found.sites) functions.emplace_back(match.file.path, site.address);
+    }
+    return make_function_facts(std::move(functions));
   }
 
   std::string site_name(const UserFile& file, const FunctionSite& site) const {

@@ -154,15 +154,20 @@ void Actions::do_PrintValue(Record record, const Schema& schema, std::uint32_t) 
   if (!fields.empty()) sink_.value(fields.front());
 }
 
-void Actions::print_map(std::uint32_t map, std::uint64_t top, std::uint64_t divisor, bool at_exit) {
+void Actions::print_map(std::uint32_t map, const MapPrint& print) {
   if (map >= image_.maps.size()) return;
   auto elements = engine_.read_map(map);
   if (!elements) return messages_.warn(elements.error().message());
-  sink_.map(read_map(image_.maps[map], std::move(*elements), decode_, {.top = top, .divisor = divisor, .at_exit = at_exit}));
+  sink_.map(read_map(image_.maps[map], std::move(*elements), decode_, print));
 }
 
 void Actions::do_PrintMap(Record record, const Schema& schema, std::uint32_t) {
-  print_map(schema.map, number(record, schema, 0), number(record, schema, 1), false);
+  MapPrint print{.top = number(record, schema, 0), .divisor = number(record, schema, 1)};
+  if (schema.fields.size() > 2 && schema.fields[2].offset < record.size()) {
+    const lang::EventField& key = schema.fields[2];
+    print.only_key = record.subspan(key.offset, std::min<std::size_t>(key.type.size, record.size() - key.offset));
+  }
+  print_map(schema.map, print);
 }
 
 void Actions::do_PrintMapValue(Record record, const Schema& schema, std::uint32_t) {

@@ -14,6 +14,7 @@
 #include "output/sink.h"
 #include "runtime/decode.h"
 #include "runtime/engine.h"
+#include "runtime/map_reader.h"
 #include "runtime/messages.h"
 
 namespace trc::runtime {
@@ -48,7 +49,8 @@ class Actions {
 
   /// Records that were carried out.
   std::uint64_t handled() const { return handled_; }
-  void print_map(std::uint32_t map, std::uint64_t top, std::uint64_t divisor, bool at_exit);
+  /// As read_map() says.
+  void print_map(std::uint32_t map, const MapPrint& print);
   /// How often each place that failed did so, for those that did more than once.
   void report_repetitions();
 

@@ -160,9 +160,47 @@ void Attacher::drop_unwanted(std::vector<AttachSpec>& specs) const {
 Result<> Attacher::attach_specs(Point& point, std::vector<AttachSpec> specs, bool alone) {
   for (AttachSpec& spec : specs) {
     if (const auto* user = std::get_if<UserProbes>(&spec.how)) point.files.push_back(user->path);
-    TRC_CHECK(attach_spec(point, std::move(spec), alone));
+    for (auto& [marks, part] : by_marks(point, std::move(spec))) TRC_CHECK(attach_spec(point, std::move(part), alone, marks));
   }
   return {};
+}
+
+/// Which of the names that the program asks about a place has.
+std::uint64_t Attacher::marks_of(const Point& point, const std::string& site) const {
+  const image::ProbeEntry& entry = image_.probes[point.index];
+  const std::vector<std::string>& compared = image_.programs[entry.program].compared;
+  std::uint64_t marks = 0;
+  for (std::size_t i = 0; i < compared.size() && i < image::kCookieMarks; ++i) {
+    if (compared[i] == site || compared[i] == entry.text) marks |= std::uint64_t{1} << (image::kCookieMarks + i);
+  }
+  return marks;
+}
+
+/// The places of a spec by their marks, for all places of one attachment have the same.
+std::map<std::uint64_t, AttachSpec> Attacher::by_marks(const Point& point, AttachSpec spec) const {
+  std::map<std::uint64_t, AttachSpec> parts;
+  const auto divide = [&](const auto& sites, auto sites_of) {
+    for (const auto& site : sites) {
+      const std::uint64_t marks = marks_of(point, site.name);
+      if (!parts.contains(marks)) {
+        AttachSpec part = spec;
+        sites_of(part).clear();
+        parts.emplace(marks, std::move(part));
+      }
+      sites_of(parts.at(marks)).push_back(site);
+    }
+  };
+  if (image_.programs[image_.probes[point.index].program].compared.empty()) {
+    parts.emplace(0, std::move(spec));
+  } else if (const auto* user = std::get_if<UserProbes>(&spec.how)) {
+    divide(user->sites, [](AttachSpec& part) -> auto& { return std::get<UserProbes>(part.how).sites; });
+  } else if (const auto* kernel = std::get_if<KernelProbes>(&spec.how)) {
+    divide(kernel->sites, [](AttachSpec& part) -> auto& { return std::get<KernelProbes>(part.how).sites; });
+  } else {
+    const std::uint64_t marks = marks_of(point, spec.name);
+    parts.emplace(marks, std::move(spec));
+  }
+  return parts;
 }
 
 /// Leaves only sites that are new for their process; false if none is left.
@@ -189,7 +227,7 @@ std::uint64_t Attacher::number_sites(const Point& point, const AttachSpec& spec,
   return first;
 }
 
-Result<> Attacher::attach_spec(Point& point, AttachSpec spec, bool alone) {
+Result<> Attacher::attach_spec(Point& point, AttachSpec spec, bool alone, std::uint64_t marks) {
   if (std::holds_alternative<RunByUs>(spec.how)) return {};   // run, not attached; counted already
   if (auto* user = std::get_if<UserProbes>(&spec.how); user != nullptr && !drop_known_sites(point, *user)) return {};
   const std::size_t sites = site_count(spec);
@@ -197,7 +235,7 @@ Result<> Attacher::attach_spec(Point& point, AttachSpec spec, bool alone) {
     return Error(fmt::format("{}: {} attach points are more than max_probes ({}) allows", spec.name, with_thousands(count_ + sites), most))
         .hint(fmt::format("set max_probes (or TRC_MAX_PROBES) to {} or more", count_ + sites));
   }
-  const AttachRequest request{.program = image_.probes[point.index].program, .first_id = number_sites(point, spec, alone), .spec = std::move(spec)};
+  const AttachRequest request{.program = image_.probes[point.index].program, .first_id = number_sites(point, spec, alone) | marks, .spec = std::move(spec)};
   messages_.detail("Trying to attach probe: " + request.spec.name);
   if (sites > 1) messages_.detail(fmt::format("Attaching to {} functions", sites));
   auto attachment = engine_.attach(request);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -78,7 +79,9 @@ class Attacher {
   };
   Result<> attach_point(Point& point, const probes::Scope& scope);
   Result<> attach_specs(Point& point, std::vector<probes::AttachSpec> specs, bool alone);
-  Result<> attach_spec(Point& point, probes::AttachSpec spec, bool alone);
+  Result<> attach_spec(Point& point, probes::AttachSpec spec, bool alone, std::uint64_t marks);
+  std::uint64_t marks_of(const Point& point, const std::string& site) const;
+  std::map<std::uint64_t, probes::AttachSpec> by_marks(const Point& point, probes::AttachSpec spec) const;
   void drop_unwanted(std::vector<probes::AttachSpec>& specs) const;
   Result<> missing(Error error);
   std::uint64_t number_sites(const Point& point, const probes::AttachSpec& spec, bool alone);

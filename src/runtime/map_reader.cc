@@ -27,6 +27,11 @@ Bytes slice(Bytes bytes, std::size_t offset, std::size_t size) {
   return bytes.subspan(offset, std::min(size, bytes.size() - offset));
 }
 
+std::string_view string_in(Bytes bytes) {
+  const std::string_view whole(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return whole.substr(0, whole.find('\0'));
+}
+
 /// One entry on its way to being printed; keys and plain values stay bytes until the entries that are not wanted are gone.
 struct Row {
   Bytes key;
@@ -61,11 +66,6 @@ class KeyOrder {
   static std::strong_ordering compare_integers(Bytes a, Bytes b, std::size_t size, bool is_signed) {
     const std::uint64_t x = load_integer(a, 0, size, is_signed), y = load_integer(b, 0, size, is_signed);
     return is_signed ? static_cast<std::int64_t>(x) <=> static_cast<std::int64_t>(y) : x <=> y;
-  }
-
-  static std::string_view string_in(Bytes bytes) {
-    const std::string_view whole(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    return whole.substr(0, whole.find('\0'));
   }
 
   const std::string& probe_name(Bytes bytes) const {
@@ -178,6 +178,11 @@ std::vector<Bytes> copies_of(const image::MapEntry& map, const MapElement& eleme
   const std::size_t stride = std::max<std::size_t>(Engine::stride(map.value_size), 8);
   for (std::size_t at = 0; at < all.size(); at += stride) copies.push_back(slice(all, at, map.value_size));
   return copies;
+}
+
+/// A text in a record has anything behind its NUL.
+bool same_key(Bytes a, Bytes b, const Type& type) {
+  return type.is_string() ? string_in(a) == string_in(b) : std::equal(a.begin(), a.end(), b.begin(), b.end());
 }
 
 bool is_set(const image::MapEntry& map, Bytes copy) {
@@ -324,6 +329,7 @@ output::MapDump read_map(const image::MapEntry& map, std::vector<MapElement> ele
   output::MapDump dump{.name = map.script_name, .has_key = map.has_key, .value_kind = map.value.kind};
   const auto content = std::make_shared<Content>();
   content->elements = std::move(elements);
+  if (!print.only_key.empty()) std::erase_if(content->elements, [&](const MapElement& element) { return !same_key(element.key, print.only_key, map.key); });
   std::vector<Row>& rows = content->rows;
   rows = rows_of(map, content->elements, context);
   if (!map.has_key) {

@@ -2,7 +2,9 @@
 // (output.md §3.2, §3.3).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "image/program_image.h"
@@ -15,6 +17,7 @@ namespace trc::runtime {
 struct MapPrint {
   std::uint64_t top = 0;      ///< only so many entries, the largest; 0: all
   std::uint64_t divisor = 0;  ///< numbers are divided by it; 0: not
+  std::span<const std::byte> only_key;   ///< of the one entry to print; empty: all
   bool at_exit = false;       ///< then a scalar that was never set is left out; an explicit print shows its zero value
 };
 

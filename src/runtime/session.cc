@@ -97,7 +97,8 @@ class Session {
         actions_(image, engine, sink, decode_, messages_, action_options()),
         losses_(image, engine, sink, messages_, options.all_warnings),
         scope_(make_scope(options, child_.get())),
-        attacher_(image, engine, facts, scope_, names_, messages_) {}
+        attacher_(image, engine, facts, scope_, names_, messages_) {
+  }
 
   Result<int> run();
 
@@ -590,7 +591,7 @@ void Session::print_maps() {
   }
   std::sort(order.begin(), order.end(),
             [&](std::uint32_t a, std::uint32_t b) { return image_.maps[a].script_name < image_.maps[b].script_name; });
-  for (const std::uint32_t map : order) actions_.print_map(map, 0, 0, true);
+  for (const std::uint32_t map : order) actions_.print_map(map, {.at_exit = true});
 }
 
 void Session::tell_what_never_was() {

@@ -1,11 +1,7 @@
 #include "symbols/debug_info.h"
 
-#include <dlfcn.h>
 #include <dwarf.h>
-#include <elfutils/libdw.h>
-#include <elfutils/libdwelf.h>
 #include <fmt/format.h>
-#include <libelf.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -16,76 +12,21 @@
 #include <set>
 #include <unordered_map>
 
-#include "base/owned.h"
 #include "base/strings.h"
 #include "symbols/debug_file.h"
+#include "symbols/libdw.h"
 
 namespace trc::symbols {
 namespace {
 
 /// Bounds for what a hostile file may claim.
-constexpr std::size_t kMaxUnits = 1 << 20, kMaxRanges = 1 << 22;
+constexpr std::size_t kMaxRanges = 1 << 22;
 constexpr int kMaxInlined = 256;
 constexpr std::size_t kMaxKnown = 1 << 16;
 
-/// The functions of libdw in use.
-#define TRC_DW_FUNCTIONS(F)                                                                                                     \
-  F(dwarf_begin_elf) F(dwarf_end) F(dwarf_nextcu) F(dwarf_offdie) F(dwarf_ranges) F(dwarf_getsrc_die) F(dwarf_linesrc) F(dwarf_lineno) \
-  F(dwarf_getscopes) F(dwarf_getscopes_die) F(dwarf_tag) F(dwarf_attr) F(dwarf_attr_integrate) F(dwarf_formstring)               \
-  F(dwarf_formudata) F(dwarf_getsrcfiles) F(dwarf_filesrc) F(dwarf_setalt) F(dwelf_dwarf_gnu_debugaltlink)                \
-  F(dwarf_getsrclines) F(dwarf_onesrcline) F(dwarf_linecol) F(dwarf_linebeginstatement) F(dwarf_lineendsequence) F(dwarf_lineaddr)
-
-struct Library {
-#define TRC_DW_MEMBER(name) decltype(&::name) name = nullptr;
-  TRC_DW_FUNCTIONS(TRC_DW_MEMBER)
-#undef TRC_DW_MEMBER
-};
-
-/// Loaded once and kept; null if it is not there.
-const Library* library() {
-  static const std::optional<Library> kLibrary = []() -> std::optional<Library> {
-    void* handle = ::dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) return std::nullopt;
-    Library functions;
-    bool complete = true;
-    const auto load = [&](auto& function, const char* name) {
-      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(handle, name));
-      complete &= function != nullptr;
-    };
-#define TRC_DW_LOAD(name) load(functions.name, #name);
-    TRC_DW_FUNCTIONS(TRC_DW_LOAD)
-#undef TRC_DW_LOAD
-    return complete ? std::optional(functions) : std::nullopt;
-  }();
-  return kLibrary ? &*kLibrary : nullptr;
-}
-
-using ElfHandle = Owned<Elf*, ::elf_end, static_cast<Elf*>(nullptr)>;
-void end_dwarf(Dwarf* dwarf) { library()->dwarf_end(dwarf); }
-using DwarfHandle = Owned<Dwarf*, end_dwarf, static_cast<Dwarf*>(nullptr)>;
-
-/// Debug information in memory. Members are destroyed last to first, as they refer to each other.
-struct Loaded {
-  std::string bytes;
-  ElfHandle elf;
-  DwarfHandle dwarf;
-};
-
-std::unique_ptr<Loaded> load(const ElfReader& file) {
-  if (file.section(".debug_info") == nullptr) return nullptr;
-  auto loaded = std::make_unique<Loaded>();
-  loaded->bytes = file.read(0, file.size());
-  if (loaded->bytes.size() != file.size()) return nullptr;
-  ::elf_version(EV_CURRENT);
-  loaded->elf = ElfHandle(::elf_memory(loaded->bytes.data(), loaded->bytes.size()));
-  if (!loaded->elf) return nullptr;
-  loaded->dwarf = DwarfHandle(library()->dwarf_begin_elf(loaded->elf.get(), DWARF_C_READ, nullptr));
-  return loaded->dwarf ? std::move(loaded) : nullptr;
-}
-
 class DwarfInfo final : public DebugInfo {
  public:
-  DwarfInfo(std::unique_ptr<Loaded> main, std::unique_ptr<Loaded> shared) : shared_(std::move(shared)), main_(std::move(main)) { read_units(); }
+  explicit DwarfInfo(std::unique_ptr<libdw::Loaded> main) : main_(std::move(main)) { read_units(); }
 
   std::vector<SourcePosition> at(std::uint64_t address) override {
     const auto known = known_.find(address);
@@ -167,26 +108,14 @@ class DwarfInfo final : public DebugInfo {
 
   /// Which unit holds which code. Not by .debug_aranges: not every compiler writes them.
   void read_units() {
-    Dwarf_Off at = 0, next = 0;
-    std::size_t header_size = 0;
-    for (std::size_t count = 0; count < kMaxUnits && dw_.dwarf_nextcu(main_->dwarf.get(), at, &next, &header_size, nullptr, nullptr, nullptr) == 0; ++count) {
-      const Dwarf_Off offset = at + header_size;
-      if (next <= at) break;
-      at = next;
-      Dwarf_Die die;
-      if (dw_.dwarf_offdie(main_->dwarf.get(), offset, &die) == nullptr || is_split(die)) continue;
+    libdw::find_unit(main_->dwarf.get(), [&](Dwarf_Die& die, Dwarf_Off offset) {
       Dwarf_Addr base = 0, start = 0, end = 0;
       for (ptrdiff_t range = 0; units_.size() < kMaxRanges && (range = dw_.dwarf_ranges(&die, range, &base, &start, &end)) > 0;) {
         if (start < end) units_.push_back({start, end, offset});
       }
-    }
+      return false;
+    });
     std::sort(units_.begin(), units_.end(), [](const Unit& a, const Unit& b) { return a.start < b.start; });
-  }
-
-  /// The rest of such a unit is in a file that libdw would open by itself, by a name that may be anything.
-  bool is_split(Dwarf_Die& unit) const {
-    Dwarf_Attribute attribute;
-    return dw_.dwarf_attr(&unit, DW_AT_dwo_name, &attribute) != nullptr || dw_.dwarf_attr(&unit, DW_AT_GNU_dwo_name, &attribute) != nullptr;
   }
 
   std::vector<SourcePosition> look_up(std::uint64_t address) {
@@ -263,42 +192,22 @@ class DwarfInfo final : public DebugInfo {
     return "??";
   }
 
-  const Library& dw_ = *library();
-  std::unique_ptr<Loaded> shared_, main_;   // main_ refers to shared_
+  const libdw::Functions& dw_ = *libdw::functions();
+  std::unique_ptr<libdw::Loaded> main_;
   std::vector<Unit> units_;
   std::unordered_map<std::uint64_t, std::vector<SourcePosition>> known_;
 };
 
-/// The file that several debug files share parts in (.gnu_debugaltlink, made by dwz); null if it is not there. libdw would look for it
-/// itself, by a name that may be anything, and map it.
-std::unique_ptr<Loaded> load_shared(const std::string& build_id) {
-  if (build_id.size() < 3) return nullptr;
-  const auto file = ElfReader::open(fmt::format("/usr/lib/debug/.build-id/{}/{}.debug", build_id.substr(0, 2), build_id.substr(2)));
-  return file && read_build_id(*file) == build_id ? load(*file) : nullptr;
-}
-
 }  // namespace
 
 Result<> DebugInfo::check() {
-  if (library() != nullptr) return {};
+  if (libdw::functions() != nullptr) return {};
   return Error("source lines need libdw, which is not installed").hint("install it (Debian's package is libdw1), or set show_debug_info to false");
 }
 
 std::unique_ptr<DebugInfo> DebugInfo::read(const ElfReader& file) {
-  if (library() == nullptr) return nullptr;
-  auto main = load(file);
-  if (!main) return nullptr;
-  const char* name = nullptr;
-  const void* id = nullptr;
-  std::unique_ptr<Loaded> shared;
-  if (const ssize_t size = library()->dwelf_dwarf_gnu_debugaltlink(main->dwarf.get(), &name, &id); size != 0) {
-    std::string build_id;
-    for (ssize_t i = 0; i < size; ++i) build_id += fmt::format("{:02x}", static_cast<const unsigned char*>(id)[i]);
-    shared = load_shared(build_id);
-    if (!shared) return nullptr;
-    library()->dwarf_setalt(main->dwarf.get(), shared->dwarf.get());
-  }
-  return std::make_unique<DwarfInfo>(std::move(main), std::move(shared));
+  auto main = libdw::load(file, libdw::Part::All);
+  return main ? std::make_unique<DwarfInfo>(std::move(main)) : nullptr;
 }
 
 Result<std::uint64_t> find_source_line(const std::string& path, const SourceLine& wanted) {

@@ -126,7 +126,11 @@ const std::vector<Field>& Library::members_of(std::uint64_t definition) {
   const auto [place, is_new] = members_.try_emplace(definition);
   if (!is_new || definition == 0) return place->second;
   const DefinitionId where = unpack(definition);
-  if (const auto source = btf_source(where.source)) place->second = btf_members(*source, where.id);
+  if (const auto foreign = foreign_.find(where.source); foreign != foreign_.end()) {
+    place->second = foreign->second->members(where.id);
+  } else if (const auto source = btf_source(where.source)) {
+    place->second = btf_members(*source, where.id);
+  }
   return place->second;
 }
 

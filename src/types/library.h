@@ -13,11 +13,9 @@
 #include "kernel/facts.h"
 #include "lang/type.h"
 #include "types/btf_types.h"
+#include "types/foreign_types.h"
 
 namespace trc::types {
-
-/// "struct", "union", "enum".
-enum class Tag : std::uint8_t { Struct, Union, Enum };
 
 /// A name that stands for a value: an enumerator, or a macro of the script.
 struct Constant {
@@ -58,6 +56,10 @@ class Library {
   /// Bytes to whose multiples a member of this type is placed.
   std::uint32_t alignment(const lang::Type& type);
 
+  // ---- those of traced programs ----
+  /// Makes the definitions known whose types name `source`. They stay as long as the library does.
+  void use(ForeignTypes& source) { foreign_[source.source()] = &source; }
+
   // ---- definitions ----
   /// A structure that has only been named, with its definition and size; as it was when there is none.
   lang::Type resolved(lang::Type type);
@@ -85,6 +87,7 @@ class Library {
   std::uint32_t own_structures_ = 0;
   std::map<std::pair<kernel::BtfKind, std::string>, std::optional<lang::Type>, std::less<>> kernel_names_;
   std::map<std::string, std::optional<Constant>, std::less<>> kernel_constants_;
+  std::map<std::uint32_t, ForeignTypes*> foreign_;
   std::map<std::uint64_t, std::vector<lang::Field>> members_;   // by definition
 };
 

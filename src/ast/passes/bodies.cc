@@ -6,6 +6,7 @@
 #include "ast/passes/lower.h"
 #include "ast/passes/passes.h"
 #include "base/assert.h"
+#include "types/foreign_types.h"
 
 namespace trc::ast {
 namespace {
@@ -26,6 +27,9 @@ class Bodies {
  public:
   Bodies(const BodyInput& input, Diagnostics& diags) : input_(input), diags_(diags), shared_{.input = input} {
     shared_.maps.resize(input.names.maps.size());
+    for (const PlannedProgram& program : input.plan.programs) {
+      if (program.context.facts) input.types.use(program.context.facts->types());
+    }
     for (const PlannedProgram& program : input.plan.programs) {
       variables_.emplace_back(input.names.probes[program.probe_index].variables.size());
     }
@@ -111,6 +115,7 @@ class Bodies {
     program.probe = static_cast<std::uint32_t>(result_.probes.size());
     program.context = plan.context;
     program.slots = body.slots();
+    program.compared = body.compared();
     program.body = std::move(statements);
     for (typed::ProbeSpec spec : plan.specs) {
       spec.program = id;

@@ -39,6 +39,8 @@ class BodyLowering {
   void lower(const Function& function, typed::Function& into);
   /// Types of variables, then of temporaries.
   std::vector<lang::Type> slots() const;
+  /// typed::Program::compared.
+  const std::vector<std::string>& compared() const { return compared_; }
 
   // ---- expressions (lower_expr.cc, lower_access.cc, lower_operators.cc) ----
   /// Anything, also void and aggregates as they are.
@@ -69,10 +71,13 @@ class BodyLowering {
   Shared& shared() { return shared_; }
   const PlannedProgram& plan() const { return plan_; }
   const CallLowering::Surroundings& surroundings() const { return surroundings_; }
-  std::optional<lang::Type> written_type(const TypeName& type);
+  /// `in_cast`: `T[]` is an array of no elements, whose size is that of what is cast.
+  std::optional<lang::Type> written_type(const TypeName& type, bool in_cast = false);
   std::optional<lang::Type> tagged_type(const TypeName& type);
   /// Of sizeof, typeof, typeinfo: a type, or the type of an expression that is not evaluated.
   std::optional<lang::Type> type_of_operand(const TypeName* type, const std::optional<Expr>& operand);
+  /// Reported when there is no such member, or one without an offset in bytes.
+  std::optional<std::uint64_t> member_offset(lang::Type type, const std::vector<std::string>& path, Span span);
   std::optional<std::string> positional_text(std::uint32_t number) const;
 
  private:
@@ -111,6 +116,7 @@ class BodyLowering {
   ValuePtr lower(const Comptime& n);
 
   // ---- operators ----
+  ValuePtr address_of(const Unary& n);
   ValuePtr binary(BinaryOp op, ValuePtr left, ValuePtr right, Span span, Span op_span);
   ValuePtr integers(BinaryOp op, ValuePtr left, ValuePtr right, Span span, Span op_span);
   ValuePtr shift(BinaryOp op, ValuePtr left, ValuePtr right, Span span);
@@ -124,10 +130,15 @@ class BodyLowering {
   ValuePtr choose_otherwise(ValuePtr condition, ValuePtr otherwise, Span span);
   ValuePtr block_value(const Block& block);
   ValuePtr cast(ValuePtr value, lang::Type type, Span span);
+  ValuePtr cast_to_array(ValuePtr value, lang::Type type, Span span);
+  ValuePtr cast_from_array(ValuePtr value, lang::Type type, Span span);
+  ValuePtr cannot_cast(const lang::Type& from, const lang::Type& to, Span span, std::string hint = "");
+  ValuePtr pointed(const Expr& e);
   ValuePtr dereference(ValuePtr address, Span span);
   /// What is at `offset` (null: 0) bytes from where `base`, a Dereference, reads.
   ValuePtr read_at(ValuePtr base, ValuePtr offset, lang::Type type, Span span);
   ValuePtr member(ValuePtr base, const FieldAccess& n);
+  ValuePtr read_short_unit(ValuePtr base, const lang::Field& field, const lang::Type& wide, Span span);
   ValuePtr read_member(ValuePtr base, const lang::Field& field, Span span);
   struct ContextPlace { lang::Type type; std::uint32_t offset = 0; };
   /// ctx.a.b: where it lies in the context; type None after a report. Nothing when the expression does not begin with ctx, or the probe has no such ctx.
@@ -158,6 +169,7 @@ class BodyLowering {
 
   // ---- builtins (lower_call.cc) ----
   ValuePtr builtin(const std::string& name, Span name_span, Span span, const std::vector<Expr>& args, bool has_parentheses);
+  bool allows_unstable(std::string_view feature, Span span);
   const lang::BuiltinSpec* find_builtin(const std::string& name, Span name_span, std::size_t args, bool has_parentheses);
   /// The aggregate row that an expression calls, if it does.
   const lang::BuiltinSpec* aggregate_call(const Expr& e) const;
@@ -177,7 +189,7 @@ class BodyLowering {
   void lower(const Break& n, Statements& out);
   void lower(const Continue& n, Statements& out);
   void lower(const Return& n, Statements& out);
-  void lower(const ImportStmt&, Statements&) {}                   // reported by refusals.cc
+  void lower(const ImportStmt&, Statements&) {}                   // read by the loader
   void range_loop(const For& n, Statements& out);
   void map_loop(const For& n, Statements& out);
   void assign_variable(const Variable& target, const Assign& n, Statements& out);
@@ -191,6 +203,8 @@ class BodyLowering {
   ValuePtr fit(Shape& shape, ValuePtr value, const std::string& name, const char* what, Span span);
   ValuePtr report_mismatch(const Shape& shape, const typed::Value& value, const std::string& name, const char* what, Span span);
   typed::SlotId temporary(const lang::Type& type);
+  /// Numbers an event and lays it out.
+  typed::EventId event(lang::EventSchema schema);
   std::uint32_t variable_index(NodeId id) const { return shared_.input.names.variable[id]; }
   typed::MapId map_index(const MapRef& ref) const { return shared_.input.names.map[ref.id]; }
   const VariableInfo& variable_info(std::uint32_t index) const;
@@ -204,6 +218,7 @@ class BodyLowering {
   const PlannedProgram& plan_;
   std::vector<Shape>& variables_;
   std::vector<lang::Type> temporaries_;
+  std::vector<std::string> compared_;
   CallLowering::Surroundings surroundings_;
   const Function* function_ = nullptr;       ///< that is being lowered; null in a probe
   lang::Type function_result_;

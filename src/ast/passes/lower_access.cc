@@ -19,12 +19,14 @@ using typed::ValuePtr;
 
 namespace {
 
+bool is_word(std::uint32_t bytes) { return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8; }
+
 constexpr std::uint32_t kWholeArray = 256;   // bytes: an element of an array up to this is taken from a copy, where a wrong index is noticed
 
 }  // namespace
 
 ValuePtr BodyLowering::context_value(const lang::ContextValue& value, Span span) {
-  if (value.why_unreadable.empty()) return typed::make(value.type, span, typed::ReadContext{value});
+  if (value.why_unreadable.empty()) return typed::make_context_value(value, span);
   report(Diag::NotAvailableHere, span, value.why_unreadable);
   return unknown(span);
 }
@@ -33,13 +35,15 @@ ValuePtr BodyLowering::context_value(const lang::ContextValue& value, Span span)
 ValuePtr BodyLowering::argument_member(const FieldAccess& n) {
   const lang::Context& context = plan_.context;
   if (plan_.is_broken) return unknown(n.span);
-  if (context.named.empty() && context.refused_names.empty()) {
-    const std::string why = context.why_no_args.empty() ? fmt::format("{} probes have no args", plan_.provider) : context.why_no_args;
+  const bool asks_facts = context.facts && !context.return_value;
+  const std::vector<lang::ContextValue>& named = asks_facts ? context.facts->arguments() : context.named;
+  if (named.empty() && context.refused_names.empty()) {
+    const std::string why = asks_facts ? context.facts->why_no_arguments() : context.why_no_args.empty() ? fmt::format("{} probes have no args", plan_.provider) : context.why_no_args;
     Diagnostic& diagnostic = report(Diag::NotAvailableHere, n.span, why);
-    if (!context.positional.empty()) diagnostic.with_hint("use arg0, arg1, … instead");
+    if (!context.positional.empty() && !asks_facts) diagnostic.with_hint("use arg0, arg1, … instead");
     return unknown(n.span);
   }
-  for (const auto& value : context.named) {
+  for (const auto& value : named) {
     if (value.name == n.field) return context_value(value, n.span);
   }
   for (const auto& refused : context.refused_names) {
@@ -48,7 +52,7 @@ ValuePtr BodyLowering::argument_member(const FieldAccess& n) {
     return unknown(n.span);
   }
   std::vector<std::string> names;
-  for (const auto& value : context.named) names.push_back(value.name);
+  for (const auto& value : named) names.push_back(value.name);
   const std::string owner = plan_.specs.empty() ? std::string("args") : plan_.specs.front().text;
   Diagnostic& diagnostic = report(Diag::UnknownField, n.field_span,
                                   fmt::format("Struct/union of type 'struct {}_args' does not contain a field named '{}'", owner, n.field));
@@ -84,7 +88,20 @@ ValuePtr BodyLowering::lower(const FieldAccess& n) {
     if (!found->type.is(TypeKind::None)) report(Diag::NotAvailableHere, n.span, "only numbers can be read from ctx");
     return unknown(n.span);
   }
-  return member(place(n.base), n);
+  return member(pointed(n.base), n);
+}
+
+/// Where something is read through a pointer: what a user function returns is one then, of the type that its debug information says.
+ValuePtr BodyLowering::pointed(const Expr& e) {
+  ValuePtr value = place(e);
+  const lang::Context& context = plan_.context;
+  const auto* read = std::get_if<typed::ReadContext>(&value->op);
+  if (!read || !context.facts || !context.return_value || !value->type.is_integer() || value->type.size != 8) return value;
+  const auto* identifier = std::get_if<Identifier*>(&e);
+  auto type = identifier && (*identifier)->name == "retval" ? context.facts->result() : std::nullopt;
+  if (!type || !type->is(TypeKind::Pointer)) return value;
+  type->space = context.space;
+  return cast(std::move(value), *type, span_of(e));
 }
 
 ValuePtr BodyLowering::element_of_tuple(ValuePtr base, std::uint64_t index, Span span) {
@@ -110,7 +127,7 @@ ValuePtr BodyLowering::lower(const TupleAccess& n) {
 }
 
 ValuePtr BodyLowering::lower(const Index& n) {
-  ValuePtr base = place(n.base);
+  ValuePtr base = pointed(n.base);
   if (n.indexes.size() != 1) {
     report(Diag::InvalidOperand, n.span, "only maps take several keys");
     return unknown(n.span);
@@ -173,6 +190,7 @@ ValuePtr BodyLowering::dereference(ValuePtr address, Span span) {
         .with_hint("cast it to a pointer first: *(uint64*)…");
     return unknown(span);
   }
+  if (const auto* variable = std::get_if<typed::SlotAddress>(&address->op)) return typed::make(address->type.element(), span, typed::LoadSlot{variable->slot});
   Type pointee = address->type.element();
   const AddressSpace space = address->type.space;
   if (pointee.is(TypeKind::Struct)) pointee = shared_.input.types.resolved(std::move(pointee));
@@ -197,7 +215,7 @@ ValuePtr BodyLowering::dereference(ValuePtr address, Span span) {
 }
 
 ValuePtr BodyLowering::lower(const Cast& n) {
-  const auto type = written_type(*n.type);
+  const auto type = written_type(*n.type, true);
   ValuePtr value = operand(n.operand);
   if (!type || !is_known(value)) return unknown(n.span);
   return cast(std::move(value), *type, n.span);
@@ -229,14 +247,41 @@ ValuePtr BodyLowering::cast(ValuePtr value, Type type, Span span) {
     return convert_to(std::move(length), type);
   }
   if (type.is_string() && from.is_string() && from.size <= type.size) return convert_to(std::move(value), type);
+  if (type.is(TypeKind::Array) && (from.is_integer() || from.is_string())) return cast_to_array(std::move(value), std::move(type), span);
   if (type == from) return value;
-  const bool bytes = type.is(TypeKind::Array) && (from.is_integer() || from.is_string());
-  if (bytes || (type.is_integer() && from.is(TypeKind::Array))) {
-    report(Diag::NotSupportedYet, span, fmt::format("casting '{}' to '{}' is not supported yet", lang::type_name(from), lang::type_name(type)));
-  } else {
-    report(Diag::InvalidOperand, span, fmt::format("Cannot cast from '{}' to '{}'", lang::type_name(from), lang::type_name(type)));
-  }
+  if (type.is_integer() && from.is(TypeKind::Array)) return cast_from_array(std::move(value), std::move(type), span);
+  return cannot_cast(from, type, span);
+}
+
+ValuePtr BodyLowering::cannot_cast(const Type& from, const Type& to, Span span, std::string hint) {
+  Diagnostic& diagnostic = report(Diag::InvalidOperand, span, fmt::format("Cannot cast from '{}' to '{}'", lang::type_name(from), lang::type_name(to)));
+  if (!hint.empty()) diagnostic.with_hint(std::move(hint));
   return unknown(span);
+}
+
+/// The bytes of a number, in the machine's order, or of a text with its NUL. A number that is narrower is extended by its sign (DB-8), a text by NULs.
+ValuePtr BodyLowering::cast_to_array(ValuePtr value, Type type, Span span) {
+  const Type from = value->type;
+  const Type element = type.element();
+  if (!element.is_integer() || (from.is_string() && element.size != 1)) return cannot_cast(from, type, span);
+  if (type.count == 0) {
+    if (from.size % element.size != 0) return cannot_cast(from, type, span, fmt::format("{} bytes are no whole number of elements", from.size));
+    type = lang::make_array(element, from.size / element.size);
+  }
+  if (from.size > type.size) {
+    return cannot_cast(from, type, span, fmt::format("it has {} bytes and the array {}", from.size, type.size));
+  }
+  if (from.is_string()) return typed::make(std::move(type), span, typed::Convert{std::move(value)});
+  if (!is_word(type.size)) return cannot_cast(from, type, span, fmt::format("a number has 1, 2, 4 or 8 bytes, the array {}", type.size));
+  value = convert_to(std::move(value), lang::make_integer(type.size * 8, from.is_signed));
+  return typed::make(std::move(type), span, typed::Convert{std::move(value)});
+}
+
+ValuePtr BodyLowering::cast_from_array(ValuePtr value, Type type, Span span) {
+  const Type from = value->type;
+  if (!from.element().is_integer()) return cannot_cast(from, type, span);
+  if (from.size != type.size) return cannot_cast(from, type, span, fmt::format("the array has {} bytes and the number {}", from.size, type.size));
+  return typed::make(std::move(type), span, typed::Convert{std::move(value)});
 }
 
 }  // namespace trc::ast

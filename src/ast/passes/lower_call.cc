@@ -166,6 +166,27 @@ const lang::BuiltinSpec* BodyLowering::find_builtin(const std::string& name, Spa
   return row;
 }
 
+/// What may still change in the established language is said, or refused, as the settings have it.
+bool BodyLowering::allows_unstable(std::string_view feature, Span span) {
+  const Options& options = shared_.input.settings;
+  struct Feature { std::string_view name; const std::string& allowed; std::string_view setting; };
+  const Feature features[] = {{"tseries", options.unstable_tseries, "unstable_tseries"},
+                              {"dw_ustack", options.unstable_dw_ustack, "unstable_dw_ustack"},
+                              {"typeinfo", options.unstable_typeinfo, "unstable_typeinfo"}};
+  for (const Feature& row : features) {
+    if (row.name != feature) continue;
+    if (row.allowed == "error") {
+      report(Diag::InvalidOperand, span, fmt::format("{}() is an unstable feature", feature)).with_hint(fmt::format("allow it: config = {{ {} = enable }}", row.setting));
+      return false;
+    }
+    if (row.allowed == "warn") {
+      report(Diag::UnstableFeature, span, fmt::format("Script is using an unstable feature: {}()", feature))
+          .with_hint(fmt::format("config = {{ {} = enable }} says that it is meant", row.setting));
+    }
+  }
+  return true;
+}
+
 const lang::BuiltinSpec* BodyLowering::aggregate_call(const Expr& e) const {
   const auto* call = std::get_if<Call*>(&e);
   if (!call) return nullptr;
@@ -178,7 +199,7 @@ const lang::BuiltinSpec* BodyLowering::aggregate_call(const Expr& e) const {
 ValuePtr BodyLowering::builtin(const std::string& name, Span name_span, Span span, const std::vector<Expr>& args, bool has_parentheses) {
   if (refuse_in_function(name, name_span)) return unknown(span);
   const lang::BuiltinSpec* row = find_builtin(name, name_span, args.size(), has_parentheses);
-  if (!row) return unknown(span);
+  if (!row || !allows_unstable(name, name_span)) return unknown(span);
   if (row->form == lang::BuiltinForm::Aggregate) {
     report(Diag::InvalidAssignment, span, fmt::format("{}() must be assigned directly to a map", name)).with_hint(fmt::format("for example: @{} = {}(…);", name, name));
     return unknown(span);
@@ -344,6 +365,12 @@ std::optional<Type> CallOfBuiltin::argument_type(std::size_t i) {
   return type;
 }
 
+std::optional<std::uint64_t> CallOfBuiltin::member_offset(const Type& type, const std::vector<std::string>& path, Span span) {
+  const auto offset = body_.member_offset(type, path, span);
+  failed_ = failed_ || !offset;
+  return offset;
+}
+
 std::optional<CallLowering::Map> CallOfBuiltin::whole_map(std::size_t i) {
   const auto* ref = std::get_if<MapRef*>(&args_[i]);
   if (!ref || (*ref)->has_keys) return std::nullopt;
@@ -383,11 +410,13 @@ void CallOfBuiltin::aggregate(Type type, ValuePtr argument) {
   aggregate_argument_ = std::move(argument);
 }
 
-typed::EventId CallOfBuiltin::event(lang::EventSchema schema) {
-  if (!body_.shared().is_final) return 0;
+typed::EventId CallOfBuiltin::event(lang::EventSchema schema) { return body_.event(std::move(schema)); }
+
+typed::EventId BodyLowering::event(lang::EventSchema schema) {
+  if (!shared_.is_final) return 0;
   lang::lay_out(schema);
-  body_.shared().events.push_back(std::move(schema));
-  return static_cast<typed::EventId>(body_.shared().events.size() - 1);
+  shared_.events.push_back(std::move(schema));
+  return static_cast<typed::EventId>(shared_.events.size() - 1);
 }
 
 }  // namespace trc::ast

@@ -33,6 +33,7 @@ class CallOfBuiltin final : public CallLowering {
   std::optional<std::string> literal_string(std::size_t i) override;
   std::optional<bool> literal_condition(std::size_t i) override;
   std::optional<lang::Type> argument_type(std::size_t i) override;
+  std::optional<std::uint64_t> member_offset(const lang::Type& type, const std::vector<std::string>& path, Span span) override;
   std::optional<Map> whole_map(std::size_t i) override;
   typed::ValuePtr key(const Map& map, std::size_t i) override;
   std::optional<Map> map_element(std::size_t i, typed::ValuePtr& key) override;
@@ -41,6 +42,7 @@ class CallOfBuiltin final : public CallLowering {
   Diagnostic& report(Diag code, Span span, std::string message) override;
   typed::ValuePtr convert(typed::ValuePtr value, const lang::Type& to) override;
   typed::ValuePtr as_integer(typed::ValuePtr value) override;
+  typed::ValuePtr loaded(typed::ValuePtr value) override { return known(body_.loaded(std::move(value))); }
   void result(typed::ValuePtr value) override { result_ = std::move(value); }
   void statement(typed::Statement statement) override { statements_.push_back(std::move(statement)); }
   void aggregate(lang::Type type, typed::ValuePtr argument) override;

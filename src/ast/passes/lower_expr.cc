@@ -223,21 +223,18 @@ ValuePtr BodyLowering::lower(const TypeOf& n) {
 }
 
 ValuePtr BodyLowering::lower(const TypeInfo& n) {
-  const std::string& allowed = shared_.input.settings.unstable_typeinfo;
-  if (allowed == "error") {
-    report(Diag::InvalidOperand, n.span, "typeinfo() is an unstable feature").with_hint("allow it: config = { unstable_typeinfo = enable }");
-    return unknown(n.span);
-  }
-  if (allowed == "warn") report(Diag::UnstableFeature, n.span, "Script is using an unstable feature: typeinfo()");
+  if (!allows_unstable("typeinfo", n.span)) return unknown(n.span);
   const auto type = type_of_operand(n.type, n.operand);
   if (!type || type->is(TypeKind::None)) return unknown(n.span);
   auto text = [&](std::string bytes) {
     const Type string = lang::make_string(static_cast<std::uint32_t>(bytes.size()) + 1);
     return typed::make(string, n.span, typed::StringConstant{std::move(bytes)});
   };
-  // What a script writes itself has no id in the kernel's type information.
+  // What a script or a traced program defines has no id in the kernel's type information, nor have types without a definition.
+  const types::DefinitionId definition = types::unpack(shared_.input.types.resolved(*type).definition);
+  const bool is_of_kernel = definition.id != 0 && definition.source < types::ForeignTypes::kFirstSource;
   std::vector<ValuePtr> values;
-  values.push_back(typed::make_constant(lang::make_uint64(), n.span, 0));
+  values.push_back(typed::make_constant(lang::make_uint64(), n.span, is_of_kernel ? definition.id : 0));
   values.push_back(text(lang::kind_name(type->kind)));
   values.push_back(text(lang::type_name(*type)));
   std::vector<lang::Field> fields{{.name = "btf_id", .type = values[0]->type}, {.name = "base_type", .type = values[1]->type},

@@ -79,7 +79,7 @@ void BodyLowering::return_from_function(const Return& n, Statements& out) {
     return;
   }
   ValuePtr value = operand(*n.value);
-  if (!is_known(value)) return;
+  if (!is_known(value) || function_result_.is(TypeKind::None)) return;   // the type of the result was reported
   Shape shape = shape_of(function_result_);
   shape.is_declared = true;
   if (is_void) {

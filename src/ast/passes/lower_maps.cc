@@ -101,6 +101,7 @@ void BodyLowering::assign_aggregate(const MapRef& target, const Assign& n, const
     report(Diag::InvalidAssignment, n.span, fmt::format("{}() must be assigned directly to a map", row.name)).with_hint("write = instead");
     return;
   }
+  if (!allows_unstable(row.name, n.span)) return;
   ValuePtr key = target.has_keys ? key_of(map, target.keys, target.span) : nullptr;
   CallOfBuiltin call(*this, row, **std::get_if<Call*>(&n.value));
   call.run();

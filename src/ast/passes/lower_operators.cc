@@ -1,4 +1,5 @@
 // Operators: folding of literals, widths and signs (language.md §7, §9).
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -252,17 +253,41 @@ ValuePtr BodyLowering::wholes(BinaryOp op, ValuePtr left, ValuePtr right, Span s
   return typed::make(lang::make_bool(), span, typed::CompareMemory{std::move(left), std::move(right), op == BinaryOp::NotEqual});
 }
 
-/// `probe` is a number until it is printed, so a comparison with a text is decided here.
+/// `probe` is a number until it is printed, so a comparison with a text is decided here, or by the runner when it attaches a pattern.
 ValuePtr BodyLowering::probe_names(BinaryOp op, ValuePtr left, ValuePtr right, Span span, Span op_span) {
   const ValuePtr& other = left->type.is(TypeKind::ProbeName) ? right : left;
   if (!is_equality(op) || !(other->type.is_string() || other->type.is(TypeKind::ProbeName))) return invalid_operands(op, left, right, op_span);
   const auto* text = std::get_if<typed::StringConstant>(&other->op);
-  if (!text || !plan_.is_exact || plan_.specs.size() != 1) {
-    report(Diag::NotSupportedYet, span, "comparing probe is only supported yet with a literal, in a block whose attach points are single places")
-        .with_hint("write one block for each probe");
+  const ValuePtr& probe = left->type.is(TypeKind::ProbeName) ? left : right;
+  const bool wanted = op == BinaryOp::Equal;
+  const bool is_one = plan_.is_exact && plan_.specs.size() == 1;
+  if (!text || (!is_one && !std::holds_alternative<typed::ProbeId>(probe->op))) {
+    report(Diag::InvalidOperand, span, "probe is compared with a literal, in a block of several places only probe itself").with_hint("compare it where the probe fires, and keep the outcome");
     return unknown(span);
   }
-  return bool_constant((plan_.specs.front().text == text->bytes) == (op == BinaryOp::Equal), span);
+  if (is_one) return bool_constant((plan_.specs.front().text == text->bytes) == wanted, span);
+  auto number = std::ranges::find(compared_, text->bytes);
+  if (number == compared_.end()) {
+    if (compared_.size() == typed::kMostCompared) {
+      report(Diag::LimitExceeded, span, fmt::format("probe is compared with more than {} names in one block", typed::kMostCompared)).with_hint("write several blocks");
+      return unknown(span);
+    }
+    number = compared_.insert(compared_.end(), text->bytes);
+  }
+  ValuePtr is = typed::make(lang::make_bool(), span, typed::ProbeIs{static_cast<std::uint32_t>(number - compared_.begin())});
+  return wanted ? std::move(is) : typed::make(lang::make_bool(), span, typed::Unary{typed::UnaryOp::Not, std::move(is)});
+}
+
+/// The parser lets through variables and whole maps.
+ValuePtr BodyLowering::address_of(const Unary& n) {
+  if (const auto* map = std::get_if<MapRef*>(&n.operand)) {
+    const typed::MapId id = map_index(**map);
+    if (id == kNone) return unknown(n.span);
+    return typed::make(lang::make_pointer(lang::make_void(), lang::AddressSpace::Bpf), n.span, typed::MapAddress{id});
+  }
+  ValuePtr variable = raw(n.operand);
+  if (!is_known(variable)) return unknown(n.span);
+  return typed::make(lang::make_pointer(variable->type, lang::AddressSpace::Bpf), n.span, typed::SlotAddress{std::get<typed::LoadSlot>(variable->op).slot});
 }
 
 ValuePtr BodyLowering::lower(const Unary& n) {
@@ -271,10 +296,8 @@ ValuePtr BodyLowering::lower(const Unary& n) {
     case UnaryOp::PreDecrement:
     case UnaryOp::PostIncrement:
     case UnaryOp::PostDecrement: return increment(n);
-    case UnaryOp::AddressOf:
-      report(Diag::NotSupportedYet, n.span, "taking the address of a variable or map is not supported yet");
-      return unknown(n.span);
-    case UnaryOp::Dereference: return dereference(operand(n.operand), n.span);
+    case UnaryOp::AddressOf: return address_of(n);
+    case UnaryOp::Dereference: return dereference(pointed(n.operand), n.span);
     case UnaryOp::Not: {
       ValuePtr value = condition(n.operand);
       if (!is_known(value)) return unknown(n.span);

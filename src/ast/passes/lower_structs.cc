@@ -140,12 +140,38 @@ ValuePtr BodyLowering::read_member(ValuePtr base, const Field& field, Span span)
   // Up to the top of a word and down again, which extends it by its sign.
   const Type wide = lang::make_integer(64, field.type.is_signed);
   auto count = [&](unsigned bits) { return typed::make_constant(lang::make_uint64(), span, bits); };
-  ValuePtr unit = read_at(std::move(base), std::move(offset), lang::make_integer(field.type.size * 8, false), span);
-  unit = convert_to(widen_to_64(std::move(unit)), wide);
+  const std::uint32_t end = base->type.size, bytes = field.type.size;
+  ValuePtr unit;
+  if (field.offset + bytes <= end || end <= field.offset) {
+    unit = convert_to(widen_to_64(read_at(std::move(base), std::move(offset), lang::make_integer(bytes * 8, false), span)), wide);
+  } else {
+    unit = read_short_unit(std::move(base), field, wide, span);
+  }
   unit = typed::make_binary(typed::BinaryOp::ShiftLeft, wide, span, std::move(unit), count(64u - field.bit_offset - field.bit_size));
   const auto down = field.type.is_signed ? typed::BinaryOp::ShiftRightArithmetic : typed::BinaryOp::ShiftRightLogical;
   unit = typed::make_binary(down, wide, span, std::move(unit), count(64u - field.bit_size));
   return typed::make(field.type, span, typed::Convert{std::move(unit)});
+}
+
+/// The storage unit of a bit field whose structure is smaller than that: what lies behind the structure need not be readable, so it is read byte by byte.
+ValuePtr BodyLowering::read_short_unit(ValuePtr base, const Field& field, const Type& wide, Span span) {
+  const Type byte = lang::make_integer(8, false);
+  const std::uint32_t end = base->type.size;
+  auto& where = std::get<typed::Dereference>(base->op).address;
+  const Type pointer = where->type;
+  const typed::SlotId slot = temporary(lang::make_uint64());
+  Statements before;
+  before.push_back(typed::make_statement(span, typed::StoreSlot{slot, convert_to(std::move(where), lang::make_uint64())}));
+  ValuePtr unit;
+  for (std::uint32_t i = 0; field.offset + i < end; ++i) {
+    ValuePtr address = typed::make_binary(typed::BinaryOp::Add, lang::make_pointer(byte, pointer.space), span,
+                                          typed::make(lang::make_pointer(byte, pointer.space), span, typed::Convert{typed::make(lang::make_uint64(), span, typed::LoadSlot{slot})}),
+                                          typed::make_constant(lang::make_int64(), span, field.offset + i));
+    ValuePtr one = convert_to(widen_to_64(typed::make(byte, span, typed::Dereference{std::move(address)})), wide);
+    one = typed::make_binary(typed::BinaryOp::ShiftLeft, wide, span, std::move(one), typed::make_constant(lang::make_uint64(), span, 8 * i));
+    unit = unit ? typed::make_binary(typed::BinaryOp::Or, wide, span, std::move(unit), std::move(one)) : std::move(one);
+  }
+  return typed::make(wide, span, typed::Sequence{std::move(before), std::move(unit)});
 }
 
 /// An element of an array that is still where it was found.
@@ -166,13 +192,22 @@ ValuePtr BodyLowering::index_reference(ValuePtr base, ValuePtr index, Span span)
     return typed::make_binary(typed::BinaryOp::Multiply, wide, span, std::move(number), typed::make_constant(wide, span, element.size));
   };
   if (count == 0) return read_at(std::move(base), scaled(std::move(index)), element, span);
-  // Outside the array nothing is read: from address 0 the kernel gives zeros.
+  // Outside the array nothing is read, and that is said.
   const typed::SlotId slot = temporary(wide);
-  Statements before;
-  before.push_back(typed::make_statement(span, typed::StoreSlot{slot, std::move(index)}));
   auto load = [&] { return typed::make(wide, span, typed::LoadSlot{slot}); };
-  ValuePtr inside = typed::make_binary(typed::BinaryOp::LessUnsigned, lang::make_bool(), span, load(), typed::make_constant(wide, span, count));
+  auto is_inside = [&] { return typed::make_binary(typed::BinaryOp::LessUnsigned, lang::make_bool(), span, load(), typed::make_constant(wide, span, count)); };
+  Statements before, warning;
+  warning.push_back(typed::make_statement(span, typed::Emit{event({.action = lang::ActionKind::RuntimeError, .text = "array index out of bounds", .span = span}), {}}));
+  before.push_back(typed::make_statement(span, typed::StoreSlot{slot, std::move(index)}));
+  before.push_back(typed::make_statement(span, typed::If{is_inside(), {}, std::move(warning)}));
+  ValuePtr inside = is_inside();
   ValuePtr read = read_at(std::move(base), scaled(load()), element, span);
+  if (element.is_integer() || element.is(TypeKind::Bool)) {
+    ValuePtr chosen = typed::make(read->type, span, typed::Select{std::move(inside), std::move(read), typed::make_constant(element, span, 0)});
+    Type of_element = chosen->type;
+    return typed::make(std::move(of_element), span, typed::Sequence{std::move(before), std::move(chosen)});
+  }
+  // From address 0 the kernel gives zeros.
   auto& address = std::get<typed::Dereference>(read->op).address;
   const Type pointer = address->type;
   ValuePtr nowhere = typed::make(pointer, span, typed::Convert{typed::make_constant(lang::make_uint64(), span, 0)});
@@ -191,18 +226,23 @@ ValuePtr BodyLowering::lower(const OffsetOf& n) {
     type = type_of_unused(*n.operand);
   }
   if (type.is(TypeKind::None)) return unknown(n.span);
+  const auto offset = member_offset(std::move(type), n.path, n.span);
+  return offset ? typed::make_constant(lang::make_uint64(), n.span, *offset) : unknown(n.span);
+}
+
+std::optional<std::uint64_t> BodyLowering::member_offset(Type type, const std::vector<std::string>& path, Span span) {
   std::uint64_t offset = 0;
-  for (const std::string& name : n.path) {
-    const auto field = find_member(type, name, n.span);
-    if (!field) return unknown(n.span);
+  for (const std::string& name : path) {
+    const auto field = find_member(type, name, span);
+    if (!field) return std::nullopt;
     if (field->bit_size != 0) {
-      report(Diag::InvalidOperand, n.span, fmt::format("{} is a bit field, which has no offset in bytes", name));
-      return unknown(n.span);
+      report(Diag::InvalidOperand, span, fmt::format("{} is a bit field, which has no offset in bytes", name));
+      return std::nullopt;
     }
     offset += field->offset;
     type = field->type;
   }
-  return typed::make_constant(lang::make_uint64(), n.span, offset);
+  return offset;
 }
 
 }  // namespace trc::ast

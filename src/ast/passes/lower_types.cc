@@ -8,6 +8,7 @@
 #include "ast/passes/lower.h"
 #include "base/strings.h"
 #include "source/suggest.h"
+#include "types/foreign_types.h"
 
 namespace trc::ast {
 
@@ -76,13 +77,16 @@ std::optional<typed::ValuePtr> parse_number(std::string_view text, Span span) {
 std::optional<Type> BodyLowering::tagged_type(const TypeName& name) {
   const auto tag = name.tag == "struct" ? types::Tag::Struct : name.tag == "union" ? types::Tag::Union : types::Tag::Enum;
   if (auto type = shared_.input.types.find(tag, name.name)) return type;
+  if (plan_.context.facts) {   // what the traced program calls so
+    if (auto type = plan_.context.facts->types().find(tag, name.name)) return type;
+  }
   Diagnostic& diagnostic = report(Diag::UnknownIdentifier, name.span, fmt::format("Cannot resolve unknown type \"{} {}\"", name.tag, name.name));
   const std::string why = shared_.input.types.why_no_kernel_types();
   if (!why.empty()) diagnostic.with_hint(why + "; define the type in the script");
   return std::nullopt;
 }
 
-std::optional<Type> BodyLowering::written_type(const TypeName& name) {
+std::optional<Type> BodyLowering::written_type(const TypeName& name, bool in_cast) {
   std::optional<Type> type;
   std::size_t next = 0;   // the first suffix that is not part of the base
   if (name.of_type) {
@@ -117,8 +121,10 @@ std::optional<Type> BodyLowering::written_type(const TypeName& name) {
     const TypeSuffix& suffix = name.suffixes[next];
     if (suffix.is_pointer) {
       type = lang::make_pointer(std::move(*type), lang::AddressSpace::None);
+    } else if (!suffix.has_count && in_cast && next + 1 == name.suffixes.size()) {
+      type = lang::make_array(shared_.input.types.completed(std::move(*type)).value_or(Type{}), 0);
     } else if (!suffix.has_count) {
-      report(Diag::NotSupportedYet, name.span, "arrays without a size are not supported yet");
+      report(Diag::InvalidOperand, name.span, "an array needs its number of elements here").with_hint("only a cast takes it from what is cast: (uint8[])…");
       return std::nullopt;
     } else if (type = shared_.input.types.completed(std::move(*type)).value_or(Type{}); suffix.count == 0 || type->size == 0 || suffix.count > kMaxTypeSize / type->size) {
       report(Diag::LimitExceeded, name.span, fmt::format("an array must have between 1 and {} bytes", kMaxTypeSize));

@@ -252,6 +252,7 @@ class Resolver {
                             unary.op == UnaryOp::PostDecrement;
     if (const auto* ref = std::get_if<MapRef*>(&unary.operand); ref && increments) return assign_map(**ref);
     if (const auto* use = std::get_if<Variable*>(&unary.operand); use && increments) return update(**use);
+    if (const auto* ref = std::get_if<MapRef*>(&unary.operand); ref && unary.op == UnaryOp::AddressOf) return use_whole_map(**ref);
     visit(unary.operand);
   }
 
@@ -334,6 +335,7 @@ class Resolver {
     if (name == "probe") current().asks_probe = true;
     const bool is_positional = name.size() > 3 && name.starts_with("arg") && name.find_first_not_of("0123456789", 3) == std::string::npos;
     if (name == "args" || is_positional) current().asks_args = true;
+    if (name == "args" || name == "retval" || name == "uaddr") current().asks_facts = true;
   }
 
   const lang::Catalogue& catalogue_;

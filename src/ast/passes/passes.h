@@ -70,6 +70,7 @@ struct ProbeNames {
   bool asks_probe = false;          ///< uses `probe`
   bool compares_probe = false;      ///< … in a comparison: the text must be known when compiling
   bool asks_args = false;           ///< uses `args` or argN
+  bool asks_facts = false;          ///< uses what may differ between functions: `args`, `retval`, uaddr()
 };
 struct MapInfo {
   std::string name;                 ///< with '@'
@@ -87,8 +88,8 @@ struct Names {
 };
 Names resolve_names(const Program& program, const lang::Catalogue& catalogue, Diagnostics& diags);
 
-// ---- refusals: parts of the language that are not built yet (refusals.cc) ----
-void refuse_unsupported(const Program& program, Diagnostics& diags);
+// ---- refusals: what the settings do not allow (refusals.cc) ----
+void refuse_unsupported(const Program& program, const Options& options, Diagnostics& diags);
 
 // ---- flow: where control may go (flow.cc) ----
 void check_flow(const Program& program, Diagnostics& diags);

@@ -20,7 +20,7 @@ std::optional<Analysis> run_passes(const Program& written, const std::vector<con
   settings.settings.compat |= options.compat;
   const Program program = expand_macros(written, catalogue, diags);
   check_parameters(find_parameters(program, diags), options.named_parameters, diags);
-  refuse_unsupported(program, diags);
+  refuse_unsupported(program, settings, diags);
   const Names names = resolve_names(program, catalogue, diags);
   check_flow(program, diags);
   const ProbePlan plan = expand_probes(program, names, settings, world.probe_types, world.facts, options.scope, diags);

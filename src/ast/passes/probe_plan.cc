@@ -72,9 +72,11 @@ class Planner {
     if (plan_.programs.size() > before) return;
     // The body still tells types of maps to other blocks, so that one missing probe does not make them look wrong.
     plan_.programs.push_back({.probe = &probe, .probe_index = index, .is_broken = true});
-    if (!reported && options_.settings.missing_probes != "ignore") {
-      diags_.report(Diag::NoMatch, probe.span, "Probe has no valid attach points")
-          .with_hint("set the config variable missing_probes to ignore if this is expected");
+    if (reported || options_.settings.missing_probes == "ignore") return;
+    if (options_.settings.missing_probes == "warn") {
+      diags_.report(Diag::ProbeSkipped, probe.span, "Probe has no valid attach points. It is being removed.");
+    } else {
+      diags_.report(Diag::NoMatch, probe.span, "Probe has no valid attach points").with_hint("set the config variable missing_probes to warn or ignore if this is expected");
     }
   }
 
@@ -138,9 +140,11 @@ class Planner {
     }
   }
 
-  /// A program to join, or a new one. A body that compares `probe` with a text gets one program for each attach point.
+  /// A program to join, or a new one. A body that compares `probe` with a text gets one program for each attach point, and so does one that asks for what
+  /// differs between functions.
   PlannedProgram& program_for(const Probe& probe, std::size_t index, const probes::Provider& provider, const probes::ContextGroup& group) {
-    if (!names_.probes[index].compares_probe) {
+    const ProbeNames& names = names_.probes[index];
+    if (!names.compares_probe && !(names.asks_facts && group.context.facts)) {
       for (PlannedProgram& program : plan_.programs) {
         if (program.probe == &probe && program.provider == provider.name() && same(program.context, group.context)) return program;
       }
@@ -171,7 +175,12 @@ ProbePlan expand_probes(const Program& program, const Names& names, const Option
   if (program.probes.empty()) diags.report(Diag::NoMatch, Span{}, "No probes to attach");
   Planner planner(names, options, types, facts, scope, diags);
   for (std::size_t i = 0; i < program.probes.size(); ++i) planner.plan(*program.probes[i], i);
-  return planner.finish();
+  ProbePlan plan = planner.finish();
+  const bool nothing_left = std::ranges::all_of(plan.programs, [](const PlannedProgram& planned) { return planned.is_broken; });
+  if (!plan.programs.empty() && nothing_left && diags.ok() && options.settings.missing_probes == "warn") {
+    diags.report(Diag::NoMatch, program.probes.front()->span, "No probes to attach");
+  }
+  return plan;
 }
 
 }  // namespace trc::ast

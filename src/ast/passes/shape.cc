@@ -95,6 +95,16 @@ Joined join_aggregates(Shape& into, const Shape& from) {
   return with_sign == other ? set_type(into, with_sign, false) : Joined::Mismatch;
 }
 
+/// The address of a variable widens as the variable does.
+Joined join_pointers(Shape& into, const Shape& from) {
+  if (into.type.element() == from.type.element()) return Joined::Same;
+  if (into.type.space != lang::AddressSpace::Bpf || from.type.space != lang::AddressSpace::Bpf) return Joined::Mismatch;
+  Shape pointee = shape_of(into.type.element());
+  const Joined joined = join(pointee, shape_of(from.type.element()));
+  if (joined != Joined::Widened) return joined;
+  return set_type(into, lang::make_pointer(settled(pointee), lang::AddressSpace::Bpf), false);
+}
+
 Joined join_same_kind(Shape& into, const Shape& from) {
   switch (into.type.kind) {
     case TypeKind::Integer: return join_integers(into, from);
@@ -102,7 +112,7 @@ Joined join_same_kind(Shape& into, const Shape& from) {
     case TypeKind::Buffer: return from.type.size > into.type.size ? set_type(into, from.type, false) : Joined::Same;
     case TypeKind::Tuple:
     case TypeKind::Record: return join_members(into, from);
-    case TypeKind::Pointer: return into.type.element() == from.type.element() ? Joined::Same : Joined::Mismatch;
+    case TypeKind::Pointer: return join_pointers(into, from);
     case TypeKind::Count:
     case TypeKind::Sum:
     case TypeKind::Min:

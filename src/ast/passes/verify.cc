@@ -165,6 +165,7 @@ class Verifier {
     for (const auto& arg : v.args) expect(arg, "library argument");
   }
   void on(const Comm&, const Type& type) { same(type, lang::make_string(16), "comm"); }
+  void on(const ProbeIs&, const Type& type) { same(type, lang::make_bool(), "comparison of probe"); }
   void on(const ProbeId&, const Type& type) { same(type, lang::make_probe_name(), "probe"); }
   void on(const typed::Unary& v, const Type&) { is_wide(v.operand, "unary operation"); }
   void on(const typed::Binary& v, const Type&) {
@@ -264,6 +265,10 @@ class Verifier {
   }
   void on(const CaptureStack&, const Type& type) { check(type.is_stack(), "stack"); }
   void on(const StackLength&, const Type& type) { same(type, lang::make_int64(), "stack length"); }
+  void on(const FrameCount& v, const Type& type) {
+    same(type, lang::make_int64(), "stack length");
+    if (expect(v.stack, "stack length")) check(v.stack->type.is_stack(), "length of something else than a stack");
+  }
   void on(const CallFunction& v, const Type&) {
     if (v.function >= program_.functions.size()) return check(false, "call of no function");
     const typed::Function& function = program_.functions[v.function];
@@ -274,6 +279,13 @@ class Verifier {
   }
   void on(const MakeSymbol& v, const Type&) { is_wide(v.address, "symbol"); }
   void on(const KernelAddress&, const Type& type) { check(type.is_integer() && type.size == 8, "kernel address"); }
+  void on(const SlotAddress& v, const Type& type) {
+    check(type.is(TypeKind::Pointer) && type.space == lang::AddressSpace::Bpf, "address of a slot");
+    if (type.is(TypeKind::Pointer)) slot(v.slot, type.element(), "address of slot");
+  }
+  void on(const MapAddress& v, const Type& type) {
+    check(v.map < program_.maps.size() && type.is(TypeKind::Pointer) && type.space == lang::AddressSpace::Bpf, "address of a map");
+  }
   void on(const TextTable& v, const Type& type) {
     is_wide(v.index, "index of a text");
     check(type.is_string() && !v.texts.empty(), "table of texts");

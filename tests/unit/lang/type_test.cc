@@ -35,7 +35,7 @@ TEST(Type, Names) {
 }
 
 TEST(Type, Sizes) {
-  EXPECT_EQ(make_stack(false, 127, "").size, 16u);
+  EXPECT_EQ(make_stack(false, 127, "").size, 24u);
   EXPECT_EQ(make_stack(true, 127, "").size, 24u);
   EXPECT_EQ(make_symbol(true).size, 16u);
   EXPECT_EQ(make_buffer(5).size, 9u);

@@ -42,6 +42,7 @@ TEST(Builtins, ExamplesAreSoundScripts) {
     // Tracepoint examples name fields of real events, which the invented one lacks, as it lacks the kernel's types and kprobes.
     if (row.example.empty() || row.example.find("args.") != std::string_view::npos || row.example.find("ctx.") != std::string_view::npos) return;
     if (row.example.starts_with("kprobe:")) return;
+    if (row.name == "uaddr") return;   // asks the traced file
     AnalyseOptions options;
     options.unsafe = !row.unsafe.empty();
     const Outcome outcome = analyse_text(std::string(row.example), options);

@@ -37,10 +37,19 @@ TEST(Plan, MissingProbesMayBeIgnored) {
   EXPECT_EQ(outcome.analysis->program.probes.size(), 1u);
 }
 
-TEST(Plan, ABlockWithoutAnyProbeLeftIsAnError) {
+TEST(Plan, ABlockWithoutAnyProbeLeftIsRemovedWithAWarning) {
+  const Outcome outcome = analyse_text("config = { missing_probes = \"warn\" } uprobe:a:missing { print(1); } begin { print(2); }");
+  ASSERT_TRUE(outcome.analysis) << outcome.messages();
+  EXPECT_EQ(outcome.messages(), "probe-skipped: No matches for uprobe:a:missing. Skipping. [did you mean found?]\n"
+                                "probe-skipped: Probe has no valid attach points. It is being removed.\n");
+  EXPECT_EQ(outcome.analysis->program.probes.size(), 1u);
+}
+
+TEST(Plan, AScriptWithoutAnyProbeLeftIsAnError) {
   EXPECT_EQ(complaints("config = { missing_probes = \"warn\" } uprobe:a:missing { print(1); }"),
             "probe-skipped: No matches for uprobe:a:missing. Skipping. [did you mean found?]\n"
-            "no-match: Probe has no valid attach points [set the config variable missing_probes to ignore if this is expected]\n");
+            "probe-skipped: Probe has no valid attach points. It is being removed.\n"
+            "no-match: No probes to attach\n");
 }
 
 TEST(Plan, APinnedIteratorIsAloneAndOnlyPrintf) {

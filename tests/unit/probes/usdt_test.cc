@@ -22,6 +22,7 @@ std::string describe(const lang::ContextValue& value) {
     case UsdtSource::Mode::Constant: return text + "$" + std::to_string(s.constant_or_displacement);
     case UsdtSource::Mode::Register: return text + "%" + std::to_string(s.base_register);
     case UsdtSource::Mode::Memory: break;
+    case UsdtSource::Mode::Address: return "an address";
   }
   text += std::to_string(s.constant_or_displacement) + "(" + std::to_string(s.base_register);
   if (s.index_register != 0xffff) text += "," + std::to_string(s.index_register) + "," + std::to_string(s.scale);
