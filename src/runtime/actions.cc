@@ -175,7 +175,11 @@ void Actions::do_ClearMap(Record, const Schema& schema, std::uint32_t) { check(e
 void Actions::do_ZeroMap(Record, const Schema& schema, std::uint32_t) { check(engine_.zero_map(schema.map)); }
 
 void Actions::do_Exit(Record record, const Schema& schema, std::uint32_t) {
-  if (!exited_) exit_code_ = static_cast<int>(number(record, schema, 0) & 0xff);
+  exit(static_cast<int>(number(record, schema, 0) & 0xff));
+}
+
+void Actions::exit(int code) {
+  if (!exited_) exit_code_ = code;
   exited_ = true;
   open_ = false;
 }
