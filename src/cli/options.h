@@ -34,6 +34,7 @@ struct Options {
   enum class Stop : std::uint8_t { Never, AfterCodegen, AfterBench };
   Stop stop = Stop::Never;                   ///< --mode
   std::string aot_file;                      ///< --aot
+  bool no_cache = false;                     ///< --no-cache
   std::string probe_filter;                  ///< --probe-filter, a valid regular expression; empty: none
   bool json_diagnostics = false;             ///< --diagnostics=json
   std::vector<std::string> debug_folders;    ///< --debuginfo

@@ -14,6 +14,7 @@
 
 #include "ast/passes/analyse.h"
 #include "ast/print.h"
+#include "base/file_cache.h"
 #include "base/owned.h"
 #include "builtins/catalogue.h"
 #include "cli/color.h"
@@ -60,6 +61,15 @@ void print_diagnostics(const Diagnostics& diags, const std::vector<const SourceF
 Result<> check_pid(std::int32_t pid) {
   if (kill(pid, 0) == 0 || errno == EPERM) return {};
   return Error(fmt::format("Failed to attach to pid {}: no such process", pid)).hint("the process may have ended: see ps");
+}
+
+/// The folder of what earlier runs have compiled; empty: none. Root's is not in HOME, which sudo leaves as the user's.
+std::string cache_folder() {
+  if (const char* set = std::getenv("TRC_CACHE_DIR")) return set;
+  if (::geteuid() == 0) return "/var/cache/trc";
+  if (const char* caches = std::getenv("XDG_CACHE_HOME")) return std::string(caches) + "/trc";
+  const char* home = std::getenv("HOME");
+  return home ? std::string(home) + "/.cache/trc" : std::string();
 }
 
 Result<> write_file(const std::string& path, const std::string& bytes) {
@@ -218,8 +228,11 @@ Result<int> run_script(const Options& o) {
   codegen::CodegenOptions codegen;
   codegen.keep_ir = wants_dump(o, "codegen") || wants_dump(o, "codegen-opt") || !o.emit_llvm.empty();
   codegen.keep_assembly = wants_dump(o, "asm");
+  const std::unique_ptr<FileCache> cache = o.no_cache || o.stop == Options::Stop::AfterBench ? nullptr : FileCache::open(cache_folder());
+  codegen.cache = cache.get();
   codegen.report_reads = o.all_warnings;
   TRC_TRY(code, codegen::generate(analysis->program, codegen));
+  if (o.verbose && code.from_cache) fmt::print(stderr, "compiled in an earlier run: {}\n", cache_folder());
   times.stage("generate");
   code.image.settings = std::move(analysis->settings);
   for (const SourceFile* source : files) code.image.sources.push_back({source->name(), std::string(source->text())});

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "ast/typed_program.h"
+#include "base/file_cache.h"
 #include "base/result.h"
 #include "image/program_image.h"
 
@@ -28,6 +29,7 @@ inline constexpr const char* kSectionPrefix = "trc/";
 struct CodegenOptions {
   bool keep_ir = false;          ///< fill `ir` and `optimized_ir` of the result (-d codegen, codegen-opt)
   bool keep_assembly = false;    ///< fill `assembly`
+  const FileCache* cache = nullptr;   ///< of objects that were made in earlier runs; not asked when something is to be kept
   bool report_reads = false;     ///< reads of memory and of map elements that fail are events with their place, not only counted (-k)
 };
 
@@ -35,6 +37,7 @@ struct CodegenResult {
   /// object, maps, programs, probes, events, constants, helpers filled in; sources and settings are the caller's.
   image::ProgramImage image;
   std::string ir, optimized_ir, assembly;
+  bool from_cache = false;       ///< the object was made in an earlier run
 };
 
 /// The LLVM that is linked, e.g. "19.1.7".

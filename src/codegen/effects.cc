@@ -1,7 +1,9 @@
 #include "codegen/effects.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <set>
 #include <type_traits>
 
 namespace trc::codegen {
@@ -100,6 +102,31 @@ bool node_leaves_loop(const Node& node) {
   return found;
 }
 
+template <class Node>
+bool node_takes_stacks(const Node& node) {
+  if constexpr (std::is_same_v<Node, Value>) {
+    if (std::holds_alternative<CaptureStack>(node.op) || std::holds_alternative<StackLength>(node.op)) return true;
+  }
+  bool found = false;
+  const Parts parts{[&](const Value& part) { found = found || node_takes_stacks(part); }, [&](const Statement& part) { found = found || node_takes_stacks(part); }};
+  std::visit(parts, node.op);
+  return found;
+}
+
+template <class Node>
+void add_changed_slots(const Node& node, std::set<SlotId>& slots) {
+  if constexpr (std::is_same_v<Node, Statement>) {
+    if (const auto* store = std::get_if<StoreSlot>(&node.op)) slots.insert(store->slot);
+    if (const auto* zero = std::get_if<ZeroSlot>(&node.op)) slots.insert(zero->slot);
+    if (const auto* loop = std::get_if<ForRange>(&node.op)) slots.insert(loop->variable);
+    if (const auto* loop = std::get_if<ForMap>(&node.op)) slots.insert(loop->variable);
+  } else if (const auto* increment = std::get_if<IncrementSlot>(&node.op)) {
+    slots.insert(increment->slot);
+  }
+  const Parts parts{[&](const Value& part) { add_changed_slots(part, slots); }, [&](const Statement& part) { add_changed_slots(part, slots); }};
+  std::visit(parts, node.op);
+}
+
 /// An update of a map is a look-up, an insertion and what to do when either fails.
 constexpr std::size_t kMapWeight = 5, kAggregateWeight = 15;
 
@@ -128,6 +155,17 @@ bool writes(const Value& value) {
 }
 
 std::size_t weight(const Statement& statement) { return node_weight(statement); }
+
+bool take_stacks(const Statements& body) {
+  return std::any_of(body.begin(), body.end(), [](const Statement& statement) { return node_takes_stacks(statement); });
+}
+
+std::set<SlotId> changed_slots(const Statements& body, const Value* condition) {
+  std::set<SlotId> slots;
+  for (const Statement& statement : body) add_changed_slots(statement, slots);
+  if (condition) add_changed_slots(*condition, slots);
+  return slots;
+}
 
 bool leaves_loop(const Statement& statement) { return node_leaves_loop(statement); }
 

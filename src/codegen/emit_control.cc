@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <linux/bpf.h>
+#include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/MDBuilder.h>
 
 #include "base/assert.h"
@@ -15,11 +16,15 @@ namespace trc::codegen {
 namespace {
 
 // The start of every frame.
-constexpr std::uint32_t kFrameContext = 0, kFrameScratch = 8, kFrameReturned = 16, kFrameResult = 24, kFrameHeader = 32;
+constexpr std::uint32_t kFrameContext = 0, kFrameScratch = 8, kFrameReturned = 16, kFrameResult = 24, kFrameRounds = 32, kFrameHeader = 40;
 // weight() of a list of statements that is emitted in one function, and of each function that a longer list is divided among.
 constexpr std::size_t kMostWeight = 2000, kPartWeight = 1000;
 // What a loop body returns, and a part of one; of a part 0 means that what follows comes next.
 constexpr std::uint64_t kContinueLoop = 0, kLeaveLoop = 1, kPartContinues = 2;
+// BPF_MAX_LOOPS in include/linux/bpf.h: the rounds of one bpf_loop. Those of all in one run have a limit of ours, for nested ones could hold a CPU for days.
+constexpr std::uint64_t kMostRounds = 8388608, kMostRoundsOfRun = 67108864;
+// The verifier follows calls 8 deep (MAX_CALL_FRAMES in include/linux/bpf_verifier.h), library functions included. Loops in so many others are native ones.
+constexpr int kMostNestedCallbacks = 5, kMostAroundStacks = 2;
 
 }  // namespace
 
@@ -163,6 +168,7 @@ void FunctionEmitter::open_program() {
 
   if (!state_.function) builder_.CreateStore(function_->getArg(0), frame_at(kFrameContext).pointer);
   builder_.CreateStore(i64(0), frame_at(kFrameReturned).pointer);
+  builder_.CreateStore(i64(kMostRoundsOfRun), frame_at(kFrameRounds).pointer);
   builder_.CreateStore(llvm::ConstantPointerNull::get(builder_.getPtrTy()), scratch_);
   builder_.CreateStore(default_return(), result_);
   if (!state_.function && state_.program.context.kind != lang::ProgramKind::TestRun) {
@@ -197,7 +203,7 @@ void FunctionEmitter::close_program() {
   frame_memory_->setAllocatedType(llvm::ArrayType::get(builder_.getInt8Ty(), state_.frame_bytes));
 }
 
-// Scalars get the frame first: the verifier follows a loop's counter in registers and on the stack, not in scratch memory.
+// Scalars get the frame first: they are read and written most.
 void FunctionEmitter::lay_out_slots() {
   state_.slots.resize(state_.program.slots.size());
   for (const bool scalars : {true, false}) {
@@ -341,19 +347,6 @@ void FunctionEmitter::emit(const typed::If& statement) {
   if (after->hasNPredecessors(0)) builder_.CreateUnreachable();
 }
 
-void FunctionEmitter::emit(const typed::While& statement) {
-  llvm::BasicBlock *head = block("while"), *body = block("body"), *after = block("after");
-  builder_.CreateBr(head);
-  builder_.SetInsertPoint(head);
-  builder_.CreateCondBr(condition(*statement.condition), body, after);
-  builder_.SetInsertPoint(body);
-  loops_.push_back({head, after});
-  emit_body(statement.body, false);
-  loops_.pop_back();
-  if (!terminated()) builder_.CreateBr(head);
-  builder_.SetInsertPoint(after);
-}
-
 void FunctionEmitter::emit(const typed::Break&) {
   if (!loops_.empty()) {
     builder_.CreateBr(loops_.back().out);
@@ -422,12 +415,99 @@ void FunctionEmitter::leave_after_loop_call() {
   });
 }
 
-// BPF_MAX_LOOPS in include/linux/bpf.h; the only error of bpf_loop with arguments like ours.
+// ---- loops ----
+
+bool FunctionEmitter::is_deep(const typed::Statements& body) const {
+  int callbacks = 0;
+  for (const FunctionEmitter* around = parent_; around; around = around->parent_) ++callbacks;
+  return callbacks >= (take_stacks(body) ? kMostAroundStacks : kMostNestedCallbacks);
+}
+
+void FunctionEmitter::native_loop(const std::function<llvm::Value*()>& condition, const std::function<void()>& next, const typed::Statements& statements) {
+  llvm::BasicBlock *head = block("loop"), *body = block("body"), *step = block("step"), *after = block("after");
+  builder_.CreateBr(head);
+  builder_.SetInsertPoint(head);
+  builder_.CreateCondBr(condition(), body, after);
+  builder_.SetInsertPoint(body);
+  loops_.push_back({step, after});
+  emit_body(statements, false);
+  loops_.pop_back();
+  fall_into(step);
+  next();
+  builder_.CreateBr(head);
+  builder_.SetInsertPoint(after);
+}
+
+llvm::Value* FunctionEmitter::forget(llvm::Value* value, llvm::Value* unknown) {
+  auto* wide = builder_.getInt64Ty();
+  auto* type = llvm::FunctionType::get(wide, {wide, wide}, false);
+  return builder_.CreateCall(llvm::InlineAsm::get(type, "$0 ^= $2\n$0 ^= $2", "=&r,0,r", true), {value, unknown});
+}
+
+void FunctionEmitter::forget_changed(const std::set<typed::SlotId>& changed, llvm::Value* unknown) {
+  for (const typed::SlotId id : changed) {
+    const lang::Type& type = state_.program.slots[id];
+    // Scratch memory is unknown as it is. What is a pointer to the verifier must stay one.
+    if (!is_scalar(type) || type.is(lang::TypeKind::Pointer) || state_.slots[id].in_scratch) continue;
+    store_scalar(forget(load_scalar(slot(id), type), unknown), type, slot(id));
+  }
+}
+
+llvm::Value* FunctionEmitter::bpf_loop(llvm::Value* rounds, llvm::Function* callback) {
+  const Place left_at = frame_at(kFrameRounds);
+  auto* wide = builder_.getInt64Ty();
+  llvm::Value* left = builder_.CreateLoad(wide, left_at.pointer);
+  // Not another round of the loops around it either.
+  if_then(builder_.CreateICmpSLE(left, i64(0)), [&] {
+    report_error("this run of the probe was ended, for its loops had made 67,108,864 rounds", span_);
+    return_from_program(default_return());
+  }, true);
+  // Where the verifier inlines the helper, an error has its sign in 32 bits only.
+  llvm::Value* done = builder_.CreateSExt(builder_.CreateTrunc(helper(BPF_FUNC_loop, {rounds, callback, frame_, i64(0)}), builder_.getInt32Ty()), wide);
+  left = builder_.CreateSub(builder_.CreateLoad(wide, left_at.pointer), done);
+  builder_.CreateStore(forget(left, done), left_at.pointer);
+  return done;
+}
+
+// A call per round, so that the verifier need not see an end to it: of a native loop it follows each round, as far as it knows the values.
+void FunctionEmitter::emit(const typed::While& statement) {
+  if (is_deep(statement.body)) return native_loop([&] { return condition(*statement.condition); }, [] {}, statement.body);
+  const auto changed = changed_slots(statement.body, statement.condition.get());
+  llvm::Function* callback = make_callback("while", {builder_.getInt64Ty(), pointer_type()}, span_);
+  emit_callback(callback, 1, [&](FunctionEmitter& inner) {
+    inner.forget_changed(changed, callback->getArg(0));
+    llvm::BasicBlock *body = inner.block("body"), *out = inner.block("out");
+    inner.builder_.CreateCondBr(inner.condition(*statement.condition), body, out);
+    inner.builder_.SetInsertPoint(out);
+    inner.builder_.CreateRet(i64(kLeaveLoop));
+    inner.builder_.SetInsertPoint(body);
+    inner.emit_body(statement.body, false);
+  });
+  llvm::Value* done = bpf_loop(i64(kMostRounds), callback);
+  if_then(builder_.CreateICmpEQ(done, i64(kMostRounds)), [&] { report_error("a loop was ended after 8,388,608 rounds, the most the kernel allows", span_); }, true);
+  leave_after_loop_call();
+}
+
+// The only error of bpf_loop with arguments like ours.
 constexpr const char* kTooManyRounds = "a loop of more than 8,388,608 rounds, which is the most the kernel allows, did not run";
 
 void FunctionEmitter::emit(const typed::ForRange& statement) {
   llvm::Value* from = scalar(*statement.from);
   llvm::Value* to = scalar(*statement.to);
+  const lang::Type& type = state_.program.slots[statement.variable];
+  if (is_deep(statement.body)) {
+    const Place at = frame_at(add_to_frame(8)), end = frame_at(add_to_frame(8));
+    auto* wide = builder_.getInt64Ty();
+    builder_.CreateStore(from, at.pointer);
+    builder_.CreateStore(to, end.pointer);
+    const auto holds = [&] {
+      llvm::Value* index = builder_.CreateLoad(wide, at.pointer);
+      store_scalar(index, type, slot(statement.variable));
+      return builder_.CreateICmpSLT(index, builder_.CreateLoad(wide, end.pointer));
+    };
+    const auto next = [&] { builder_.CreateStore(builder_.CreateAdd(builder_.CreateLoad(wide, at.pointer), i64(1)), at.pointer); };
+    return native_loop(holds, next, statement.body);
+  }
   const std::uint32_t base = add_to_frame(8);
   builder_.CreateStore(from, frame_at(base).pointer);
   llvm::Function* callback = make_callback("for", {builder_.getInt64Ty(), pointer_type()}, span_);
@@ -435,16 +515,15 @@ void FunctionEmitter::emit(const typed::ForRange& statement) {
     auto& b = inner.builder_;
     auto* index = b.CreateAnd(callback->getArg(0), inner.i64(0xffffffff));
     auto* start = b.CreateLoad(b.getInt64Ty(), inner.frame_at(base).pointer);
-    inner.store_scalar(b.CreateAdd(start, index), state_.program.slots[statement.variable], inner.slot(statement.variable));
+    inner.forget_changed(changed_slots(statement.body), index);
+    inner.store_scalar(b.CreateAdd(start, index), type, inner.slot(statement.variable));
     inner.emit_body(statement.body, false);
   });
   // An empty range is jumped over: the kernel (6.18) trips over a callback that it can prove is never called.
   if_then(builder_.CreateICmpSLT(from, to), [&] {
     // The helper takes 32 bits and refuses more than it can do.
     llvm::Value* count = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, builder_.CreateSub(to, from), i64(0xffffffff));
-    llvm::Value* done = helper(BPF_FUNC_loop, {count, callback, frame_, i64(0)});
-    // Where the verifier inlines the helper, an error has its sign in 32 bits only.
-    done = builder_.CreateSExt(builder_.CreateTrunc(done, builder_.getInt32Ty()), builder_.getInt64Ty());
+    llvm::Value* done = bpf_loop(count, callback);
     if_then(builder_.CreateICmpSLT(done, i64(0)), [&] { report_error(kTooManyRounds, span_); }, true);
     leave_after_loop_call();
   });
@@ -457,6 +536,7 @@ void FunctionEmitter::emit(const typed::ForMap& statement) {
   emit_callback(callback, 3, [&](FunctionEmitter& inner) {
     llvm::Value *key = callback->getArg(1), *value = callback->getArg(2);
     const Place variable = inner.slot(statement.variable);
+    inner.forget_changed(changed_slots(statement.body), inner.builder_.CreateZExt(inner.builder_.CreateLoad(inner.builder_.getInt8Ty(), key), inner.builder_.getInt64Ty()));
     inner.zero_padding(pair, variable);
     inner.copy(inner.offset(variable, pair.fields[0].offset), {key, llvm::Align(8)}, entry.key_size);
     const Place second = inner.offset(variable, pair.fields[1].offset);

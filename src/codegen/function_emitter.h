@@ -98,6 +98,17 @@ class FunctionEmitter {
   void emit(const typed::Return&);
   void return_from_program(llvm::Value* value);
   void leave_after_loop_call();
+  /// Is this function called from so many others that a loop in it cannot be calls of its body too?
+  bool is_deep(const typed::Statements& body) const;
+  /// `condition` is emitted where each round begins, `next` where it ends.
+  void native_loop(const std::function<llvm::Value*()>& condition, const std::function<void()>& next, const typed::Statements& statements);
+  /// `value`, of which the verifier then knows nothing. `unknown`: any number that it does not know.
+  llvm::Value* forget(llvm::Value* value, llvm::Value* unknown);
+  /// At the start of a loop's round: hides from the verifier what it knows of the variables that a round changes. Otherwise it follows each round with
+  /// the values that it has then, as soon as one of them is compared.
+  void forget_changed(const std::set<typed::SlotId>& changed, llvm::Value* unknown);
+  /// Calls `callback` up to `rounds` times and returns how often, or an error. Ends the run when its loops have made too many rounds.
+  llvm::Value* bpf_loop(llvm::Value* rounds, llvm::Function* callback);
   llvm::Value* default_return();
   llvm::Function* make_callback(const char* what, llvm::ArrayRef<llvm::Type*> parameters, Span span);
   /// Emits `body` in a callback; the callback's first context pointer parameter is number `context_argument`.

@@ -18,6 +18,7 @@
 #include "codegen/backend.h"
 #include "codegen/codegen.h"
 #include "codegen/function_emitter.h"
+#include "codegen/object_cache.h"
 #include "source/diagnostics.h"
 
 namespace trc::codegen {
@@ -161,6 +162,14 @@ Result<std::optional<CodegenResult>> generate_within(const StackBudget& budget, 
     std::fprintf(stderr, "%s\n", why.str().c_str());
     TRC_UNREACHABLE("generated code is not well formed");
   }
+  const ObjectCache cache(options.keep_ir || options.keep_assembly ? nullptr : options.cache, emitter.module);
+  result.from_cache = cache.find(emitter.image);
+  if (result.from_cache) {
+    if (emitter.image.object.empty()) return std::nullopt;
+    result.image = std::move(emitter.image);
+    describe_programs(program, result.image);
+    return std::optional(std::move(result));
+  }
   TRC_CHECK(emitter.link_library());
   optimise(emitter.module, *target);
   if (options.keep_ir) result.optimized_ir = print(emitter.module);
@@ -172,11 +181,15 @@ Result<std::optional<CodegenResult>> generate_within(const StackBudget& budget, 
     result.assembly = std::move(assembly);
   }
   TRC_TRY(object, compile(emitter.module, *target, Output::Object));
-  if (errors.stack_is_full) return std::nullopt;
+  if (errors.stack_is_full) {
+    cache.store({});
+    return std::nullopt;
+  }
   if (!errors.first.empty()) return Error("cannot compile for BPF: " + errors.first);
   result.image = std::move(emitter.image);
   result.image.object = std::move(object);
   find_constants(result.image);
+  cache.store(result.image);
   describe_programs(program, result.image);
   return std::optional(std::move(result));
 }

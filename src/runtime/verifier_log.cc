@@ -131,7 +131,7 @@ std::string way_out(const Refusal& refusal) {
   const std::string_view reason = refusal.reason;
   if (reason.starts_with("infinite loop detected")) return "every loop needs an end that the kernel can see: for ($i : 0..100) { … }";
   if (reason.starts_with("BPF program is too large") || reason.starts_with("The sequence of"))
-    return "the kernel follows each round of while and unroll, and gives up after some thousands: for ($i : 0..100) { … } has no such limit";
+    return "the kernel follows every path and each round of unrolled loops, and gives up after a million steps: divide the block, or use for ($i : 0..100) { … }";
   return "-v shows the verifier's whole log";
 }
 

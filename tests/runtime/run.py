@@ -64,6 +64,7 @@ class Runner:
             os.chmod(tmp, 0o755)
             self.places = {"programs": self.programs, "tmp": tmp, "trc": self.trc, "source": self.source, "cases": str(pathlib.Path(case.path).parent)}
             self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRC_", "BPFTRACE_"))} | {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
+            self.environment["TRC_CACHE_DIR"] = os.path.join(os.path.dirname(self.programs), "compiled-scripts")   # what a case compiles, none before has to
             for _, assignment in case.all("ENV"):
                 key, _, value = self.fill(assignment).partition("=")
                 self.environment[key] = value
