@@ -1,8 +1,9 @@
 """docs/coverage.md: every builtin, probe type, configuration variable, option, output format and diagnostic, with the test that proves it.
 
 Which test that is: a test that claims the row (`COVERS kind name`, as a key of a run-time case or in a comment of any other test); otherwise
-the run-time case whose script uses it, those named after it first, then the shortest; for a builtin its own example, if it says what it prints
-(tests/runtime/examples_test.py runs them); for a diagnostic its folder in tests/check."""
+the run-time case whose script uses it and that expects output of a run that ends well, those named after it first, then the shortest; for a
+builtin its own example, if it says what it prints (tests/runtime/examples_test.py runs them); for a diagnostic its folder in tests/check. What
+is only refused, or has no output, is proved by a case that expects that."""
 import re
 import shlex
 import sys
@@ -20,6 +21,7 @@ class Tests:
         sys.path.insert(0, str(root / "tests" / "runtime"))
         import case_file
         self.cases = []   # (name, script, code, words, environment)
+        self.showing = set()   # names of cases that end well and expect something on standard output
         self.claims = {}  # (kind, name): test
         for path in sorted((root / "tests/runtime/cases").glob("*.test")):
             for case in case_file.read_cases(path):
@@ -28,6 +30,8 @@ class Tests:
                 words = shlex.split(case.get("ARGS", ""))
                 script = case.get("PROG", "")
                 self.cases.append((name, script, without_strings(script), words, environment))
+                if case.get("STATUS", "0") == "0" and (case.get("EXACT") or case.all("EXPECT", "EXPECT_RE", "ANY", "CHECK")):
+                    self.showing.add(name)
                 for claim in case.get("COVERS", "").split("\n"):
                     self.claim(claim, name)
         for path in sorted([*(root / "tests").rglob("*_test.py"), *(root / "tests").rglob("*_test.cc")]):
@@ -42,9 +46,11 @@ class Tests:
         for name in names.replace(",", " ").split():
             self.claims.setdefault((kind, name), test)
 
-    def best(self, word, uses):
-        """The case that shows the thing best among those that use it."""
-        found = [case for case in self.cases if uses(*case[1:])]
+    def best(self, word, uses, showing=None):
+        """The case that shows the thing best among those that use it; `showing`: among these alone."""
+        found = [case for case in self.cases if uses(*case[1:]) and (showing is None or (case[0] in self.showing) == showing)]
+        if showing is None and any(case[0] in self.showing for case in found):
+            found = [case for case in found if case[0] in self.showing]
         named = re.compile(r"(?<![\w-])" + re.escape(word.lstrip("-")) + r"(?!\w)")
         found.sort(key=lambda case: (not named.search(case[0].split(": ", 1)[1]), len(case[1]), case[0]))
         return found[0][0] if found else None
@@ -55,8 +61,8 @@ def builtin_test(tests, row):
     form = r"\s*\(" if row["form"] != "value" else r"\b"
     pattern = re.escape(name[:-1]) + r"\d" if name in ("argN", "sargN") else re.escape(name)
     use = re.compile(r"(?<![\w$@.>])" + pattern + form)
-    test = tests.best(name, lambda script, code, words, environment: use.search(code))
-    return test or (f"run/examples_test: {name}" if row["prints"] else None)
+    uses = lambda script, code, words, environment: use.search(code)
+    return tests.best(name, uses, True) or (f"run/examples_test: {name}" if row["prints"] else tests.best(name, uses))
 
 
 def probe_test(tests, row):

@@ -2,7 +2,7 @@
 import json
 import re
 
-STAGES = "tokens ast typed codegen codegen-opt asm image all"
+STAGES = "tokens ast typed codegen codegen-opt asm image libbpf verifier all"
 
 
 def choices(tables):
@@ -38,6 +38,7 @@ def bash(tables):
     return f"""# bash completion for trc, made by scripts/generate
 _trc() {{
   local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}}
+  [[ $cur == = ]] && cur= || {{ [[ $prev == = ]] && prev=${{COMP_WORDS[COMP_CWORD-2]}}; }}
   case $prev in
 {chr(10).join(cases)}
     explain) COMPREPLY=($(compgen -W "{' '.join(row['name'] for row in tables['diagnostics'])}" -- "$cur")); return ;;
@@ -83,12 +84,19 @@ def fish(tables):
     return "\n".join(lines) + "\n"
 
 
+def values_of(tables):
+    """argN stands for arg0 to arg9; a word of the language is one even where it is also a value (config)."""
+    names = {row["name"] for row in tables["builtins"] if row["form"] == "value"}
+    numbered = {name for name in names if name.endswith("N")}
+    return sorted((names - numbered | {f"{name[:-1]}{n}" for name in numbered for n in range(10)}) - set(tables["keywords"]))
+
+
 def words_of(tables):
     return {
         "keyword": sorted(tables["keywords"]),
         "type": sorted(tables["types"]),
         "function": sorted({row["name"] for row in tables["builtins"] if row["form"] != "value"}),
-        "value": sorted({row["name"] for row in tables["builtins"] if row["form"] == "value"}),
+        "value": values_of(tables),
         "probe": sorted({name for row in tables["probes"] for name in [row["name"], *row["aliases"]] if len(name) > 1}),
     }
 

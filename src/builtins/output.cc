@@ -75,6 +75,7 @@ ValuePtr format_argument(CallLowering& call, std::size_t i, const lang::FormatPi
   auto& report = call.report(Diag::InvalidFormat, call.argument_span(i),
                              fmt::format("unsupported format specifier for type '{}': {}", lang::type_name(value->type), letter));
   if (value->type.is_aggregate()) report.with_hint("cast it to the number it stands for now: (int64)…");
+  else report.with_hint("%s prints it, as it prints everything");
   return nullptr;
 }
 
@@ -161,9 +162,15 @@ void lower_formatted(CallLowering& call) {
   const auto wanted = consumers(format);
   const std::size_t given = call.argument_count() - 1;
   if (given != wanted.size()) {
+    std::string conversions;
+    for (const lang::FormatPiece& piece : format.pieces) {
+      if (piece.has_conversion) conversions += (conversions.empty() ? "" : ", ") + text->substr(piece.begin, piece.end - piece.begin);
+    }
     call.report(Diag::InvalidFormat, call.span(),
                 fmt::format("{} arguments for format string ({} supplied, {} expected)", given < wanted.size() ? "not enough" : "too many", given,
-                            wanted.size()));
+                            wanted.size()))
+        .with_hint(conversions.empty() ? "the format has no conversions: %d prints a number, %s anything"
+                                       : fmt::format("its conversions: {}; a percent sign itself is %%", conversions));
     return;
   }
   std::vector<ValuePtr> fields;

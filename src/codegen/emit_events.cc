@@ -11,13 +11,14 @@
 
 namespace trc::codegen {
 
-void FunctionEmitter::send(std::uint32_t event, const std::function<void(Place)>& fill) {
+void FunctionEmitter::send(std::uint32_t event, const std::function<void(Place)>& fill, const std::function<void()>& no_room) {
   const std::uint32_t size = module_.image.events[event].size;
   auto* record = helper(BPF_FUNC_ringbuf_reserve, {module_.ring(), i64(size), i64(0)}, pointer_type());
   llvm::BasicBlock *room = block("room"), *full = block("full"), *after = block("sent");
   builder_.CreateCondBr(builder_.CreateIsNull(record), full, room, rarely());
   builder_.SetInsertPoint(full);
-  count_loss(offsetof(image::LossCounters, ring_full));
+  if (no_room) no_room();
+  else count_loss(offsetof(image::LossCounters, ring_full));
   builder_.CreateBr(after);
   builder_.SetInsertPoint(room);
   builder_.CreateAlignedStore(i64(event | static_cast<std::uint64_t>(state_.index) << 32), record, llvm::Align(8));
@@ -36,8 +37,18 @@ void FunctionEmitter::emit(const typed::Emit& statement) {
                                    [](const typed::ValuePtr& v) { return writes(*v); });
     fields.push_back(prepare_before(*statement.fields[i], Tail::Any, later));
   }
-  send(statement.event, [&](Place record) {
-    for (std::size_t i = 0; i < fields.size(); ++i) fields[i](offset(record, module_.program.events[statement.event].fields[i].offset));
+  const lang::EventSchema& schema = module_.program.events[statement.event];
+  const auto fill = [&](Place record) {
+    for (std::size_t i = 0; i < fields.size(); ++i) fields[i](offset(record, schema.fields[i].offset));
+  };
+  if (schema.action != lang::ActionKind::Exit) return send(statement.event, fill);
+  // The end of a run must not depend on room in the ring: the word that stops the programs carries it too.
+  send(statement.event, fill, [&] {
+    const Place code = temporary(8);
+    builder_.CreateAlignedStore(i64(0), code.pointer, code.align);
+    if (!fields.empty()) fields[0](code);
+    auto* low = builder_.CreateAnd(builder_.CreateAlignedLoad(builder_.getInt32Ty(), code.pointer, code.align), builder_.getInt32(0xff));
+    builder_.CreateAlignedStore(builder_.CreateOr(low, builder_.getInt32(image::kExitAsked)), module_.frozen(), llvm::Align(4), true);
   });
 }
 

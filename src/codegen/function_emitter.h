@@ -210,7 +210,7 @@ class FunctionEmitter {
   void change_aggregate(const lang::Type& type, llvm::Value* element, llvm::Value* argument);
 
   // ---- events (emit_events.cc) ----
-  void send(std::uint32_t event, const std::function<void(Place record)>& fill);
+  void send(std::uint32_t event, const std::function<void(Place record)>& fill, const std::function<void()>& no_room = {});
   void report_error(std::string text, Span span);
   void report_failure(const char* helper_name, llvm::Value* code, Span span);
   void count_loss(std::size_t counter_offset);

@@ -147,6 +147,7 @@ struct KernelSymbolEntry {
 };
 
 inline constexpr std::uint32_t kNoOffset = 0xffffffff;
+inline constexpr std::uint32_t kExitAsked = 0x100;
 
 struct ProgramImage;
 /// Do the bytes begin as save() writes them?
@@ -169,6 +170,7 @@ struct ProgramImage {
   Settings settings;
   /// Where in ".bss" a u32 lies that makes every program but those of begin and end return at once while it is not 0. The runner sets it
   /// when the run ends, so that what is printed does not move while attachments are taken away. kNoOffset: the object has none.
+  /// A program whose exit() finds no room in the ring sets it to kExitAsked and the low byte of the exit code.
   std::uint32_t frozen_offset = kNoOffset;
   template <class Archive>
   void serialize(Archive& ar) { ar(object, maps, programs, probes, events, constants, kernel_fields, kernel_symbols, sources, expansions, helpers, settings, frozen_offset); }

@@ -250,6 +250,9 @@ ast::AttachPoint* Builder::attach_point(std::string name, std::string text, Span
   auto* node = make<ast::AttachPoint>(span);
   node->name = std::move(name);
   node->text = std::move(text);
+  if (node->text == "config") {
+    lexer_.report(Diag::SyntaxError, span, "syntax: 'config' without '='").with_hint("settings stand in config = { … }").with_edit({span.file, span.end, span.end}, " =");
+  }
   return node;
 }
 

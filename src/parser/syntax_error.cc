@@ -247,6 +247,11 @@ std::string hint_for(const Lexer& lexer, Kind found, const Kinds& expected) {
   if (found == S::S_IDENTIFIER && contains(expected, S::S_VARIABLE) && expected.size() < 3) return "a loop is for ($i : 0..10), its variable begins with '$'";
   if (found == S::S_STRING && before == S::S_DOT) return "texts are joined by +, or str_concat()";
   if (found == S::S_ASSIGN && compares(lexer, expected)) return "'==' compares; an assignment is a statement, not a value";
+  if (found == S::S_RBRACE && top_level) return "this '}' closes nothing: there is one too many";
+  if (found == S::S_COLON && contains(expected, S::S_ASSIGN) && !contains(expected, S::S_OR)) return "settings are written name = value";
+  if (found == S::S_MAP && before == S::S_LET) return "a map needs no let here: @name = value; its declaration stands in front of the probes";
+  if (contains(expected, S::S_COLON) && before == S::S_VARIABLE && (found == S::S_RPAREN || found == S::S_COMMA) && lexer.innermost()->bracket == Bracket::Paren &&
+      !lexer.innermost()->in_condition) return "a parameter has a type: $name: int64";
   if (found == S::S_COLON && before == S::S_IDENTIFIER && !top_level) return "if a probe starts here, a '}' or '>' is missing in front of it";
   if (found == S::S_ELSE) return "an 'else' follows the '}' of its 'if' at once";
   if (found == S::S_PLUS && contains(expected, S::S_MINUS) && contains(expected, S::S_NOT)) return "there is no unary '+'";
@@ -266,6 +271,7 @@ void report_unexpected(Lexer& lexer, Kind found, Span at, const Kinds& expected)
   if (const std::string accepted = expected_text(expected); !accepted.empty()) message += ", expected " + accepted;
   Diagnostic& diagnostic = lexer.report(Diag::SyntaxError, at, std::move(message));
   diagnostic.with_hint(hint_for(lexer, found, expected));
+  if (found == S::S_RBRACE && !lexer.innermost()) diagnostic.with_edit(at, "");
   if (found == S::S_ASSIGN && compares(lexer, expected)) diagnostic.with_edit(at, "==");
   if (!lexer.innermost()) note_suspicious_close(lexer, diagnostic);
 }

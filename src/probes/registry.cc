@@ -57,7 +57,10 @@ Result<Split> split_attach_point(std::string_view text) {
   if (const Provider* provider = find_provider(word)) return Split{provider, std::move(fields)};
   if (word.empty()) return Error("an attach point must name a probe type").hint("for example uprobe:/bin/bash:readline");
   if (has_glob(word)) return Error("No probe type matched for " + word);
-  return Error("Invalid probe type: " + word).hint(did_you_mean(word, provider_names()));
+  const std::string near = did_you_mean(word, provider_names());
+  return Error("Invalid probe type: " + word)
+      .hint(!near.empty() ? near : fields.empty() ? "a probe begins with its type: " + join(provider_names(), ", ")
+                                                  : fmt::format("did you mean tracepoint:{}:{}? A probe begins with its type", word, fields.front()));
 }
 
 }  // namespace

@@ -141,10 +141,13 @@ void Actions::do_System(Record record, const Schema& schema, std::uint32_t event
   sink_.flush();   // what the command writes itself, to a file or a terminal, comes after what the script printed
   const Result<ShellResult> done = run_shell(formatted(record, schema, event));
   if (!done) return messages_.always("ERROR: " + done.error().message());
-  if (image_.settings.compat) sink_.system(done->output + "\n");
-  else if (!done->output.empty()) sink_.system(done->output);
+  if (image_.settings.compat && done->status == 0) sink_.system(done->output + "\n");
+  else if (!image_.settings.compat && !done->output.empty()) sink_.system(done->output);
   if (done->status == 0) return;
   sink_.flush();
+  if (image_.settings.compat && WIFEXITED(done->status)) {
+    return messages_.always(fmt::format("ERROR: command exited with code {} (Operation not supported)", WEXITSTATUS(done->status)));
+  }
   messages_.always(WIFSIGNALED(done->status) ? fmt::format("ERROR: command was killed by signal {} ({})", WTERMSIG(done->status), ::strsignal(WTERMSIG(done->status)))
                                              : fmt::format("ERROR: command exited with status {}", WEXITSTATUS(done->status)));
 }
@@ -158,7 +161,9 @@ void Actions::print_map(std::uint32_t map, const MapPrint& print) {
   if (map >= image_.maps.size()) return;
   auto elements = engine_.read_map(map);
   if (!elements) return messages_.warn(elements.error().message());
-  sink_.map(read_map(image_.maps[map], std::move(*elements), decode_, print));
+  const output::MapDump dump = read_map(image_.maps[map], std::move(*elements), decode_, print);
+  if (!print.at_exit && dump.entries.empty()) messages_.detail(fmt::format("print({}): the map is empty", dump.name));
+  sink_.map(dump);
 }
 
 void Actions::do_PrintMap(Record record, const Schema& schema, std::uint32_t) {
@@ -180,7 +185,11 @@ void Actions::do_ClearMap(Record, const Schema& schema, std::uint32_t) { check(e
 void Actions::do_ZeroMap(Record, const Schema& schema, std::uint32_t) { check(engine_.zero_map(schema.map)); }
 
 void Actions::do_Exit(Record record, const Schema& schema, std::uint32_t) {
-  if (!exited_) exit_code_ = static_cast<int>(number(record, schema, 0) & 0xff);
+  exit(static_cast<int>(number(record, schema, 0) & 0xff));
+}
+
+void Actions::exit(int code) {
+  if (!exited_) exit_code_ = code;
   exited_ = true;
   open_ = false;
 }

@@ -39,6 +39,8 @@ class Actions {
   /// Carries out a record that is the runner's own, at any time, also after exit(). False: it is the script's, nothing was done.
   bool handle_own(std::span<const std::byte> record);
   bool exited() const { return exited_; }
+  /// As the record of an exit() does.
+  void exit(int code);
   int exit_code() const { return exit_code_; }
   /// errorf() and failures while running, so far.
   std::uint64_t errors() const { return errors_; }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -64,6 +65,8 @@ class Engine {
   /// From now on no program runs its body but those of begin and end (see ProgramImage::frozen_offset); what runs at this moment is
   /// finished when it returns. False if the object cannot do that: then only detaching stops the programs.
   virtual bool freeze() = 0;
+  /// The code of an exit() that found no room in the ring, if there was one.
+  virtual std::optional<int> exit_asked() const { return std::nullopt; }
   /// Takes attachments away without making the caller wait for kinds that the kernel is slow to detach: those are gone a little later,
   /// at the latest some time after trc itself. True if all are gone now.
   virtual bool detach(std::vector<std::unique_ptr<Attachment>> attachments) = 0;

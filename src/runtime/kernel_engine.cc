@@ -53,6 +53,7 @@ class KernelEngine : public Engine {
   Result<std::uint64_t> measure(std::uint32_t program, std::uint64_t times) override;
   Result<std::unique_ptr<Attachment>> attach(const AttachRequest& request) override;
   bool freeze() override;
+  std::optional<int> exit_asked() const override;
   bool detach(std::vector<std::unique_ptr<Attachment>> attachments) override;
   int event_fd() const override { return ring_fd_; }
   Result<std::size_t> drain(const std::function<bool(std::span<const std::byte>)>& handle) override;
@@ -195,7 +196,7 @@ Result<> KernelEngine::open_maps() {
 
 Error KernelEngine::explain_load_failure(Error error) const {
   if (const auto refusal = find_refusal(object_->log(), *image_)) {
-    return Error(describe(*refusal)).status(kLoadFailure).hint("-v shows the verifier's whole log");
+    return Error(describe(*refusal)).status(kLoadFailure).hint(way_out(*refusal));
   }
   if (error.code() == ENOMEM || error.code() == E2BIG) {
     return std::move(error).status(kLoadFailure).hint("a map may be too large: see max_map_keys and max_strlen");
@@ -253,6 +254,15 @@ bool KernelEngine::freeze() {
   ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
   frozen_ = true;
   return true;
+}
+
+std::optional<int> KernelEngine::exit_asked() const {
+  if (frozen_ || image_->frozen_offset == image::kNoOffset) return std::nullopt;
+  const auto bytes = object_->read_data(".bss", image_->frozen_offset, sizeof(std::uint32_t));
+  std::uint32_t word = 0;
+  if (bytes && bytes->size() == sizeof word) std::memcpy(&word, bytes->data(), sizeof word);
+  if ((word & image::kExitAsked) == 0) return std::nullopt;
+  return static_cast<int>(word & 0xff);
 }
 
 bool KernelEngine::detach(std::vector<std::unique_ptr<Attachment>> attachments) {

@@ -351,6 +351,7 @@ Result<> Session::run_begin() {
       return true;
     });
     if (!drained) return std::move(drained).error();
+    exited |= engine_.exit_asked().has_value();
   }
   return {};
 }
@@ -396,6 +397,7 @@ void Session::announce(bool attached) {
   const bool waits = !announced_;
   for (const auto& record : early_) actions_.handle(record);
   early_.clear();
+  if (const auto code = engine_.exit_asked()) actions_.exit(*code);
   handled_before_ = actions_.handled();
   sink_.flush();
   if (attached && !waits) notify();
@@ -411,7 +413,8 @@ void Session::notify() {
 /// From loaded to running. Nothing is attached when a begin program has called exit().
 Result<> Session::start() {
   TRC_CHECK(run_begin());
-  const bool exits = std::any_of(early_.begin(), early_.end(), [&](const auto& record) { return actions_.is_exit(record); });
+  const bool exits =
+      engine_.exit_asked() || std::any_of(early_.begin(), early_.end(), [&](const auto& record) { return actions_.is_exit(record); });
   if (exits || signals_.received()) return {};
   if (needs_user_symbols(image_) && !attacher_.nothing_to_wait_for()) watch_ = ProcessWatch::start(symbolizer_, scope_, facts_.online_cpus());
   if (tables_ && watch_) tables_->set_before_resume([this] { watch_->drain(); });
@@ -478,6 +481,11 @@ void Session::loop() {
       if (sink_.failed()) break;   // said by finish(); a trace that nobody can read need not go on
       losses_.look();
       tell_about_tables();
+    }
+    // The ring was full then, so it is found out here, when all that waited in it has been handled.
+    if (const auto code = records == 0 ? engine_.exit_asked() : std::nullopt) {
+      actions_.exit(*code);
+      break;
     }
     more = records != 0 ? wait(static_cast<int>(kLinger.count()), false) : wait(-1, true);
   }

@@ -16,6 +16,7 @@ constexpr std::string_view kBegin = "-- BEGIN PROG LOAD LOG --", kEnd = "-- END 
 bool is_trace(std::string_view line) {
   if (line.starts_with(';') || line.starts_with("from ") || line.starts_with("caller:") || line.starts_with("callee:")) return true;
   if (line.starts_with("mark_precise") || line.starts_with("frame") || line.starts_with("propagating")) return true;
+  if (line.starts_with("cur state:") || line.starts_with("old state:")) return true;   // behind "infinite loop detected"
   if (line.starts_with('R') && line.size() > 1 && is_digit(line[1]) && line.find('=') < 6) return true;   // a register state
   const std::size_t digits = line.find_first_not_of("0123456789");
   return digits != 0 && digits != std::string_view::npos && line[digits] == ':';
@@ -27,7 +28,7 @@ bool is_statistics(std::string_view line) {
 
 /// Verdicts that the verifier writes behind an unfinished line of its trace; empty if the line holds none.
 std::string_view glued_verdict(std::string_view line) {
-  for (const std::string_view verdict : {"BPF program is too large", "The sequence of"}) {
+  for (const std::string_view verdict : {"BPF program is too large", "The sequence of", "infinite loop detected"}) {
     const std::size_t at = line.find(verdict);
     if (at != std::string_view::npos) return line.substr(at);
   }
@@ -124,6 +125,14 @@ std::optional<Refusal> find_refusal(std::string_view log, const image::ProgramIm
     }
   }
   return refusal;
+}
+
+std::string way_out(const Refusal& refusal) {
+  const std::string_view reason = refusal.reason;
+  if (reason.starts_with("infinite loop detected")) return "every loop needs an end that the kernel can see: for ($i : 0..100) { … }";
+  if (reason.starts_with("BPF program is too large") || reason.starts_with("The sequence of"))
+    return "the kernel follows every path and each round of unrolled loops, and gives up after a million steps: divide the block, or use for ($i : 0..100) { … }";
+  return "-v shows the verifier's whole log";
 }
 
 std::string describe(const Refusal& refusal) {

@@ -30,6 +30,9 @@ std::vector<VerifierLog> verifier_logs(std::string_view messages);
 /// Looks for a refused program in what libbpf printed while loading; `image.sources` says which files are the script's.
 std::optional<Refusal> find_refusal(std::string_view log, const image::ProgramImage& image);
 
+/// What can be done about it.
+std::string way_out(const Refusal& refusal);
+
 /// One message with the place, the reason and the source line.
 std::string describe(const Refusal& refusal);
 

@@ -112,7 +112,7 @@ TEST(Generate, ConstantDivisorsNeedNoCheck) {
 
 TEST(Generate, OnlyWhatIsUsedIsThere) {
   Builder b;
-  const EventId e = b.event(lang::ActionKind::Exit, {lang::make_uint64()});
+  const EventId e = b.event(lang::ActionKind::PrintValue, {lang::make_uint64()});
   b.add(body(Emit{e, list(unsigned_number(0))}));
   const auto image = image_of(b.program);
   std::set<std::string> names;
@@ -121,6 +121,15 @@ TEST(Generate, OnlyWhatIsUsedIsThere) {
   EXPECT_EQ(image.helpers, (std::vector<std::uint32_t>{BPF_FUNC_map_lookup_elem, BPF_FUNC_ringbuf_reserve, BPF_FUNC_ringbuf_submit}));
   EXPECT_TRUE(image.constants.empty());
   EXPECT_EQ(image.frozen_offset, image::kNoOffset);
+}
+
+TEST(Generate, ExitNeedsNoRoomInTheRing) {
+  Builder b;
+  const EventId e = b.event(lang::ActionKind::Exit, {lang::make_uint64()});
+  b.add(body(Emit{e, list(unsigned_number(0))}));
+  const auto image = image_of(b.program);
+  EXPECT_NE(image.frozen_offset, image::kNoOffset);   // the word that it goes into otherwise
+  EXPECT_EQ(image.helpers, (std::vector<std::uint32_t>{BPF_FUNC_ringbuf_reserve, BPF_FUNC_ringbuf_submit}));   // and no loss is counted
 }
 
 TEST(Generate, ProgramsOtherThanBeginAndEndCanBeFrozen) {

@@ -48,6 +48,15 @@ TEST(VerifierLog, AVerdictBehindAnUnfinishedLineIsFound) {
   EXPECT_EQ(refusal->line, 2U);
 }
 
+TEST(VerifierLog, ALoopWithoutAnEndIsNamedAsThat) {
+  const std::string log = std::string(kHead) + "; $a = *kptr(0); @ script.trc:2\n1: (05) goto pc-1\ninfinite loop detected at insn 1\ncur state: R1=ctx() R10=fp0\n"
+                          "old state: R1=ctx() R10=fp0\n" + kTail;
+  const auto refusal = find_refusal(log, image());
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->reason, "infinite loop detected at insn 1");
+  EXPECT_TRUE(way_out(*refusal).starts_with("every loop needs an end")) << way_out(*refusal);
+}
+
 TEST(VerifierLog, OlderKernelsGiveTheTextOnly) {
   const std::string log = std::string(kHead) + "; $a = *kptr(0);\n1: (79) r0 = *(u64 *)(r1 +0)\nR1 invalid mem access 'inv'\n" + kTail;
   const auto refusal = find_refusal(log, image());
