@@ -16,6 +16,7 @@ FENCES = [
     (r"bpf/.*", ["kernel"]),
     (r"(libelf|gelf|dwarf|elfutils/.*)\.h", ["symbols/debug_info"]),
     (r"lzma\.h", ["symbols/xz"]),
+    (r"zlib\.h", ["symbols/zlib"]),
     (r"cereal/.*", ["image", "lang"]),
     (r"CLI/.*", ["cli"]),
 ]

@@ -1,5 +1,6 @@
 #include "codegen/effects.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <set>
@@ -106,6 +107,17 @@ bool node_leaves_loop(const Node& node) {
 }
 
 template <class Node>
+bool node_takes_stacks(const Node& node) {
+  if constexpr (std::is_same_v<Node, Value>) {
+    if (std::holds_alternative<CaptureStack>(node.op) || std::holds_alternative<StackLength>(node.op)) return true;
+  }
+  bool found = false;
+  const Parts parts{[&](const Value& part) { found = found || node_takes_stacks(part); }, [&](const Statement& part) { found = found || node_takes_stacks(part); }};
+  std::visit(parts, node.op);
+  return found;
+}
+
+template <class Node>
 void add_changed_slots(const Node& node, std::set<SlotId>& slots) {
   if constexpr (std::is_same_v<Node, Statement>) {
     if (const auto* store = std::get_if<StoreSlot>(&node.op)) slots.insert(store->slot);
@@ -147,6 +159,10 @@ bool writes(const Value& value) {
 }
 
 std::size_t weight(const Statement& statement) { return node_weight(statement); }
+
+bool take_stacks(const Statements& body) {
+  return std::any_of(body.begin(), body.end(), [](const Statement& statement) { return node_takes_stacks(statement); });
+}
 
 std::set<SlotId> changed_slots(const Statements& body, const Value* condition) {
   std::set<SlotId> slots;

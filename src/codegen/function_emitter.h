@@ -101,8 +101,8 @@ class FunctionEmitter {
   void emit(const typed::Return&);
   void return_from_program(llvm::Value* value);
   void leave_after_loop_call();
-  /// Is this function called from so many others that loops in it cannot be calls too?
-  bool is_deep() const;
+  /// Is this function called from so many others that a loop in it cannot be calls of its body too?
+  bool is_deep(const typed::Statements& body) const;
   /// `condition` is emitted where each round begins, `next` where it ends.
   void native_loop(const std::function<llvm::Value*()>& condition, const std::function<void()>& next, const typed::Statements& statements);
   /// `value`, of which the verifier then knows nothing. `unknown`: any number that it does not know.

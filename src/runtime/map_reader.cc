@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <compare>
 #include <cstring>
+#include <functional>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +33,7 @@ struct Row {
   Bytes value;                        ///< plain values: the copy that was set
   std::vector<std::uint64_t> words;   ///< aggregates: the merged state
   std::pair<std::uint64_t, std::uint64_t> rank;   ///< order by value, already so that unsigned comparison is right
+  std::optional<Value> shown;         ///< the key as a value, where that had to be known early
 };
 
 // ---- order of keys ----
@@ -182,15 +185,94 @@ bool is_set(const image::MapEntry& map, Bytes copy) {
   return map.presence_offset == image::kNoPresence || load_integer(copy, map.presence_offset, 8, false) != 0;
 }
 
-/// The element as a row; nothing if the script never stored anything there.
-bool make_row(const image::MapEntry& map, const MapElement& element, Row& row) {
+/// The copies of an element in which the script has stored something.
+std::vector<Bytes> set_copies(const image::MapEntry& map, const MapElement& element) {
   std::vector<Bytes> copies = copies_of(map, element);
   std::erase_if(copies, [&](Bytes copy) { return !is_set(map, copy); });
-  if (copies.empty()) return false;
-  row.key = element.key;
+  return copies;
+}
+
+Row make_row(const image::MapEntry& map, Bytes key, const std::vector<Bytes>& copies) {
+  Row row{.key = key};
   if (map.value.is_aggregate()) row.words = lang::merge(map.value, copies);
   else row.value = slice(copies.front(), 0, map.value.size);
-  return true;
+  return row;
+}
+
+// ---- keys that look the same ----
+
+/// What of a key is shown by a name that several values may have.
+struct NamedParts {
+  bool by_name = false;                      ///< symbols, and stacks of functions without offsets
+  std::vector<std::uint32_t> user_stacks;    ///< where their process stands in the key: another one has the same code elsewhere
+
+  void find(const Type& type, std::uint32_t offset, const std::string& usual_mode) {
+    constexpr std::uint32_t kPidOfStack = 16;
+    const std::string& mode = type.name.empty() ? usual_mode : type.name;
+    if (type.is(TypeKind::KernelSymbol) || type.is(TypeKind::UserSymbol)) by_name = true;
+    if (type.is_stack() && (mode == "folded" || mode == "python" || mode == "mixed")) by_name = true;
+    if (type.is(TypeKind::UserStack)) user_stacks.push_back(offset + kPidOfStack);
+    if (!type.is(TypeKind::Tuple) && !type.is(TypeKind::Record)) return;
+    for (const lang::Field& field : type.fields) find(field.type, offset + field.offset, usual_mode);
+  }
+
+  /// Whether two of the keys may look the same.
+  bool may_repeat(const std::vector<MapElement>& elements) const {
+    if (by_name || user_stacks.empty()) return by_name;
+    return std::any_of(elements.begin(), elements.end(), [&](const MapElement& element) {
+      return std::any_of(user_stacks.begin(), user_stacks.end(), [&](std::uint32_t offset) {
+        return load_integer(element.key, offset, 4, false) != load_integer(elements.front().key, offset, 4, false);
+      });
+    });
+  }
+};
+
+/// Keys that print the same are one entry: the same line of Python at two places in its code, the same stack in two processes.
+std::vector<Row> rows_by_text(const image::MapEntry& map, const std::vector<MapElement>& elements, const DecodeContext& context) {
+  struct Group {
+    Bytes key;
+    Value shown;
+    std::vector<Bytes> copies;
+  };
+  std::vector<Group> groups;
+  std::unordered_multimap<std::size_t, std::size_t> by_hash;   // of the text, for texts of many long stacks are large
+  for (const MapElement& element : elements) {
+    std::vector<Bytes> copies = set_copies(map, element);
+    if (copies.empty()) continue;
+    Value shown = decode(element.key, map.key, context);
+    const std::string text = output::key_to_text(shown);
+    const std::size_t hash = std::hash<std::string>()(text);
+    const auto [begin, end] = by_hash.equal_range(hash);
+    const auto same = std::find_if(begin, end, [&](const auto& entry) { return output::key_to_text(groups[entry.second].shown) == text; });
+    if (same == end) {
+      by_hash.emplace(hash, groups.size());
+      groups.push_back({element.key, std::move(shown), std::move(copies)});
+    } else {
+      Group& group = groups[same->second];
+      group.copies.insert(group.copies.end(), copies.begin(), copies.end());
+      // The least of the keys, so that the order of the output does not depend on that of the elements.
+      if (std::lexicographical_compare(element.key.begin(), element.key.end(), group.key.begin(), group.key.end())) group.key = element.key;
+    }
+  }
+  std::vector<Row> rows;
+  for (Group& group : groups) {
+    rows.push_back(make_row(map, group.key, group.copies));
+    rows.back().shown = std::move(group.shown);
+  }
+  return rows;
+}
+
+std::vector<Row> rows_of(const image::MapEntry& map, const std::vector<MapElement>& elements, const DecodeContext& context) {
+  NamedParts names;
+  if (map.has_key && map.value.is_aggregate() && !context.settings.compat) names.find(map.key, 0, context.settings.stack_mode);
+  if (names.may_repeat(elements)) return rows_by_text(map, elements, context);
+  std::vector<Row> rows;
+  rows.reserve(elements.size());
+  for (const MapElement& element : elements) {
+    const std::vector<Bytes> copies = set_copies(map, element);
+    if (!copies.empty()) rows.push_back(make_row(map, element.key, copies));
+  }
+  return rows;
 }
 
 void sort_rows(std::vector<Row>& rows, const image::MapEntry& map, const DecodeContext& context) {
@@ -239,12 +321,7 @@ void add_unset_scalar(output::MapDump& dump, const Type& type, const DecodeConte
 output::MapDump read_map(const image::MapEntry& map, const std::vector<MapElement>& elements, const DecodeContext& context,
                          const MapPrint& print) {
   output::MapDump dump{.name = map.script_name, .has_key = map.has_key, .value_kind = map.value.kind};
-  std::vector<Row> rows;
-  rows.reserve(elements.size());
-  for (const MapElement& element : elements) {
-    Row row;
-    if (make_row(map, element, row)) rows.push_back(std::move(row));
-  }
+  std::vector<Row> rows = rows_of(map, elements, context);
   if (!map.has_key) {
     if (!rows.empty()) dump.entries.emplace_back(Value{}, value_of(rows.front(), map.value, context, print.divisor));
     else if (!print.at_exit) add_unset_scalar(dump, map.value, context);
@@ -253,8 +330,8 @@ output::MapDump read_map(const image::MapEntry& map, const std::vector<MapElemen
   sort_rows(rows, map, context);
   if (print.top != 0 && rows.size() > print.top) rows.erase(rows.begin(), rows.end() - static_cast<std::ptrdiff_t>(print.top));
   dump.entries.reserve(rows.size());
-  for (const Row& row : rows) {
-    dump.entries.emplace_back(decode(row.key, map.key, context), value_of(row, map.value, context, print.divisor));
+  for (Row& row : rows) {
+    dump.entries.emplace_back(row.shown ? std::move(*row.shown) : decode(row.key, map.key, context), value_of(row, map.value, context, print.divisor));
   }
   return dump;
 }

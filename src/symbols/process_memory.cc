@@ -95,7 +95,7 @@ Mapped ProcessMemory::look_at(ProcessImage& image, const MapsLine& line) {
   if (!is_dump && !is_anonymous) return mapped;
   if (!image.generated) image.generated = std::make_unique<GeneratedCode>();
   if (is_dump) image.generated->add_jit_dump(open_mapped_file(pids, line));
-  else image.generated->look_for_perf_map(image.pid);
+  else image.generated->look_for_perf_map(image.pid, 0);
   return mapped;
 }
 

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import struct
 import subprocess
+import tempfile
 
 SYS_BPF = 321 if os.uname().machine == "x86_64" else 280
 BPF_MAP_CREATE = 0
@@ -152,6 +153,11 @@ def mount_namespace():
     return None if done.returncode == 0 else "cannot make a mount namespace (CAP_SYS_ADMIN)"
 
 
+def block_device():
+    """Files of the cases lie on a block device: writing them is seen as requests to it."""
+    return None if os.major(os.stat(tempfile.gettempdir()).st_dev) != 0 else "temporary files are not on a block device"
+
+
 def python_shim():
     """A python3 on PATH that is a script."""
     found = shutil.which("python3")
@@ -170,7 +176,7 @@ def missing(words):
     checks = {
         "root": root, "bpf": bpf, "uprobe": uprobe, "usdt": uprobe, "kprobe": kprobe, "no_kprobe": no_kprobe, "fentry": fentry, "no_fentry": no_fentry, "tracepoint": tracefs,
         "rawtracepoint": btf, "btf": btf, "perf": perf, "kallsyms": kallsyms, "percpu_symbols": percpu_symbols,
-        "pmu": pmu, "no_pmu": no_pmu, "write_user": write_user, "mount_namespace": mount_namespace, "python_shim": python_shim,
+        "pmu": pmu, "no_pmu": no_pmu, "write_user": write_user, "mount_namespace": mount_namespace, "python_shim": python_shim, "block_device": block_device,
     }
     for word in words:
         if word == "nothing":

@@ -28,8 +28,10 @@ ValuePtr BodyLowering::fit_key(typed::MapId map, ValuePtr key, Span span) {
   if (join(shape, shape_of(*key)) == Joined::Widened) shared_.changed = true;
   const Type type = settled(shape);
   if (!converts_implicitly(*key, type)) {
-    report(Diag::TypeMismatch, span, fmt::format("Argument mismatch for {}: trying to access with arguments: '{}' when map expects arguments: '{}'",
-                                                 name, lang::type_name(key->type), lang::type_name(type)));
+    const std::string given = lang::type_name(key->type), expected = lang::type_name(type);
+    Diagnostic& mismatch = report(Diag::TypeMismatch, span, fmt::format("Argument mismatch for {}: trying to access with arguments: '{}' when map expects arguments: '{}'",
+                                                                        name, given, expected));
+    if (given == expected) mismatch.with_hint("these are stacks of two kinds, or of two limits: a map holds one, so use another map for the other");
     return unknown(span);
   }
   if (type.is_integer() && type.is_signed) warn_sign(*key, " (key of " + name + ")", key->span);

@@ -34,9 +34,11 @@ class Finder : public Walker<Finder> {
     const auto known = std::find_if(found_.begin(), found_.end(), [&](const NamedParameter& p) { return p.name == found.name; });
     if (known == found_.end()) {
       found_.push_back(std::move(found));
-    } else if (known->fallback != found.fallback || known->description != found.description) {
+    } else if (known->fallback != found.fallback || (!found.description.empty() && !known->description.empty() && known->description != found.description)) {
       diags_.report(Diag::Redeclared, call.span, fmt::format("getopt(\"{}\") was called with another default value or description", found.name))
           .with_note(known->span, "the first call");
+    } else if (known->description.empty()) {
+      known->description = found.description;   // one call may say it for all
     }
   }
 

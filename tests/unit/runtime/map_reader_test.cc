@@ -6,6 +6,7 @@
 #include <random>
 
 #include "lang/aggregates.h"
+#include "stdlib/python_abi.h"
 #include "unit/runtime/bytes.h"
 
 namespace trc::runtime {
@@ -101,6 +102,44 @@ TEST(ReadMap, OtherValuesAreSortedByKey) {
   EXPECT_EQ(by_key(lang::make_pointer(lang::make_void(), lang::AddressSpace::User), 8), "-2 7 300 ");
   EXPECT_EQ(by_key(lang::make_tuple({lang::make_int64()}), 8), "-2 7 300 ");
   EXPECT_EQ(by_key(lang::make_stack(false, 127, ""), 16), "-2 7 300 ");
+}
+
+// ---- keys that look the same ----
+
+/// A key of one stack and a number.
+ByteVector stack_key(std::uint64_t id, std::uint32_t pid, std::uint64_t number) { return bytes_of(id, id, std::uint64_t{pid}, number); }
+
+TEST(ReadMap, StacksThatPrintTheSameAreOneEntry) {
+  DecodeContext context;
+  context.stack = [](const StackId& id) { return Stack{.frames = {TRC_PY_FRAME | id.low}}; };
+  context.interpreted = [](std::uint32_t, std::uint64_t word) {   // two places of line 1, one of line 2
+    return interpreters::NamedFrame{"f", "a.py", (word & 3) == 3 ? 2 : 1, "py"};
+  };
+  const std::vector<MapElement> elements = {{stack_key(1, 7, 5), bytes_of(std::uint64_t{10})}, {stack_key(2, 7, 5), bytes_of(std::uint64_t{5})},
+                                            {stack_key(3, 7, 5), bytes_of(std::uint64_t{20})}, {stack_key(1, 7, 6), bytes_of(std::uint64_t{30})}};
+  auto map = entry(lang::make_aggregate(TypeKind::Count, false), lang::make_tuple({lang::make_stack(true, 10, "python"), lang::make_uint64()}));
+  const std::string line_1 = "\n        f (a.py:1)\n", line_2 = "\n        f (a.py:2)\n";
+  EXPECT_EQ(shown(map, elements, {}, context), line_1 + ", 5=15 " + line_2 + ", 5=20 " + line_1 + ", 6=30");
+  EXPECT_EQ(shown(map, elements, {.top = 2}, context), line_2 + ", 5=20 " + line_1 + ", 6=30");
+  context.settings.compat = true;
+  EXPECT_EQ(read_map(map, elements, context).entries.size(), 4u);
+}
+
+TEST(ReadMap, StacksOfTwoProcessesThatPrintTheSameAreOneEntry) {
+  DecodeContext context;
+  context.stack = [](const StackId& id) { return Stack{.frames = {0x10 + (id.low & 4)}}; };   // without a symbolizer, addresses are names
+  const auto type = lang::make_aggregate(TypeKind::Max, true);
+  auto map = entry(type, lang::make_stack(true, 10, ""));
+  const auto key = [](std::uint64_t id, std::uint32_t pid) { return bytes_of(id, id, std::uint64_t{pid}); };
+  const auto maximum = [&](std::uint64_t value) { return bytes_of(lang::rank_of(type, value), std::uint64_t{1}); };
+  EXPECT_EQ(shown(map, {{key(1, 7), maximum(5)}, {key(2, 8), maximum(9)}, {key(4, 8), maximum(6)}}, {}, context), "\n        0x14\n=6 \n        0x10\n=9");
+}
+
+TEST(ReadMap, PlainValuesOfKeysThatLookTheSameStayApart) {
+  DecodeContext context;
+  context.stack = [](const StackId&) { return Stack{.frames = {0x10}}; };
+  auto map = entry(lang::make_int64(), lang::make_tuple({lang::make_stack(true, 10, "folded"), lang::make_uint64()}));
+  EXPECT_EQ(read_map(map, {{stack_key(1, 7, 5), bytes_of(std::int64_t{1})}, {stack_key(2, 7, 5), bytes_of(std::int64_t{2})}}, context).entries.size(), 2u);
 }
 
 TEST(ReadMap, KeysByType) {
