@@ -51,7 +51,7 @@ TEST(Plan, APinnedIteratorIsAloneAndOnlyPrintf) {
   EXPECT_EQ(complaints("pinned:task { print(1); }"),
             "not-available-here: print can not be used in an iterator that is pinned [whoever reads the file gets what printf says; trc is gone by then]\n");
   EXPECT_EQ(complaints("pinned:task { printf(\"%.2d\", 1); }"),
-            "invalid-format: printf() of a pinned iterator has %d %u %x %X %c %p %s and their forms with l and ll only, found %.2d [the kernel formats it whenever "
+            "invalid-format: printf() of a pinned iterator has %d %i %u %x %X %c %p %s and their forms with l and ll only, found %.2d [the kernel formats it whenever "
             "the file is read; without a file name trc prints, and takes more]\n");
 }
 
