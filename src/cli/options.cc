@@ -80,7 +80,7 @@ struct Parser {
     app.add_option("--mode", mode, "Stop early: codegen compiles only, compiler-bench times the stages")->take_last()->type_name("MODE")->group(debugging);
     app.add_flag("--info", info, "Tell what this kernel, this user and this trc can do; with -f json as JSON")->group(debugging);
     app.add_flag("--no-cache", options.no_cache, "Compile the script anew, and do not keep what comes of it")->group(debugging);
-    app.add_option("--no-feature", features, "Do without these kernel features: uprobe_multi, kprobe_multi, kprobe_session")->take_last()->type_name("LIST")->group(debugging);
+    app.add_option("--no-feature", features, "Do without these kernel features: uprobe_multi, kprobe_multi; kprobe_session is never used")->take_last()->type_name("LIST")->group(debugging);
 
     app.add_flag("--tables", tables, "Print what the language and trc have, as JSON, for editors and manuals")->group(debugging);
 

@@ -271,7 +271,10 @@ Store FunctionEmitter::prepare_here(const typed::Value& value, Tail tail) {
           [&](const CallFunction&) { return by_copy(); },
           [&](const ReadContext& op) { return prepare_context(op.value); },
           [&](const Comm&) -> Store {
-            return [this, &type](Place to) { helper(BPF_FUNC_get_current_comm, {to.pointer, i64(type.size)}); };
+            return [this, &type, tail](Place to) {
+              if (tail == Tail::Zero) zero(to, type.size);   // Linux 6.1 writes up to the NUL only
+              helper(BPF_FUNC_get_current_comm, {to.pointer, i64(type.size)});
+            };
           },
           [&](const Convert& op) -> Store {
             const lang::Type& from_type = op.operand->type;

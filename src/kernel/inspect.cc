@@ -13,6 +13,7 @@
 
 #include "base/owned.h"
 #include "kernel/facts.h"
+#include "kernel/kfunc.h"
 #include "kernel/privileges.h"
 
 namespace trc::kernel {
@@ -87,6 +88,11 @@ bool has_watchpoints() {
 }
 
 bool has_event_source(const char* name) { return ::access((std::string("/sys/bus/event_source/devices/") + name).c_str(), F_OK) == 0; }
+/// libbpf does not know of programs that are bound to something; those of iterators may call what fentry may.
+bool has_helper(const HelperRow& row) {
+  if (row.type == BPF_PROG_TYPE_TRACING) return allows_helper(row.id, ProgramType::Iterator);
+  return libbpf_probe_bpf_helper(row.type, row.id, nullptr) == 1;
+}
 bool has_program(bpf_prog_type type) { return libbpf_probe_bpf_prog_type(type, nullptr) == 1; }
 
 }  // namespace
@@ -99,23 +105,24 @@ std::vector<FindingGroup> inspect() {
   const PrivilegeFacts privileges = gather_privilege_facts();
   const Facts& facts = system_facts();
   FindingGroup helpers{"Kernel helpers", {}};
-  for (const HelperRow& row : kHelpers) helpers.findings.push_back({row.name, yes_no(libbpf_probe_bpf_helper(row.type, row.id, nullptr) == 1)});
+  for (const HelperRow& row : kHelpers) helpers.findings.push_back({row.name, yes_no(has_helper(row))});
   FindingGroup features{"Kernel features",
                         {{"btf", yes_no(facts.has(Feature::BtfVmlinux))},
                          {"ring buffer", yes_no(facts.has(Feature::RingBuffer))},
                          {"cookies of tracepoints", yes_no(facts.has(Feature::TracepointCookie))},
                          {"cookies of raw tracepoints", yes_no(facts.has(Feature::RawTracepointCookie))},
                          {"uprobe_multi", yes_no(facts.has(Feature::UprobeMulti))},
+                         {"kprobe_multi", yes_no(facts.has(Feature::KprobeMulti))},
                          {"possible CPUs", std::to_string(facts.possible_cpus())},
                          {"largest sample rate", std::to_string(facts.max_sample_rate())}}};
-  const bool btf = facts.has(Feature::BtfVmlinux), tracing = has_program(BPF_PROG_TYPE_TRACING);
+  const bool has_iterators = facts.has(Feature::BtfVmlinux) && allows_helper(BPF_FUNC_seq_write, ProgramType::Iterator);
   FindingGroup probes{"Probe types",
                       {{"kprobe", yes_no(has_event_source("kprobe") && has_program(BPF_PROG_TYPE_KPROBE))},
                        {"uprobe", yes_no(has_event_source("uprobe") && has_program(BPF_PROG_TYPE_KPROBE))},
                        {"tracepoint", yes_no(facts.tracefs().has_value() && has_program(BPF_PROG_TYPE_TRACEPOINT))},
                        {"rawtracepoint", yes_no(has_program(BPF_PROG_TYPE_RAW_TRACEPOINT))},
-                       {"fentry", yes_no(btf && tracing)},
-                       {"iter", yes_no(btf && tracing)},
+                       {"fentry", yes_no(facts.has(Feature::Trampolines))},
+                       {"iter", yes_no(has_iterators)},
                        {"software", yes_no(has_program(BPF_PROG_TYPE_PERF_EVENT))},
                        {"hardware", yes_no(has_hardware_counters())},
                        {"watchpoint", yes_no(has_watchpoints())}}};

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string_view>
 
 #include "base/owned.h"
@@ -34,36 +35,52 @@ const char* bound_to(ProgramType type) {
   return type == ProgramType::Iterator ? "task" : nullptr;
 }
 
+/// What the verifier says of a program of this kind that does nothing but a call, whose arguments are wrong. Nothing: it was not asked.
+std::optional<std::string> verifier_on(const bpf_insn& call, ProgramType type, const int* descriptors) {
+  const bpf_insn instructions[] = {call,
+                                   {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+                                   {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+  const ProgramTypeRow row = program_type_row(type);
+  std::string log(4096, '\0');
+  LIBBPF_OPTS(bpf_prog_load_opts, load, .expected_attach_type = static_cast<bpf_attach_type>(row.expected));
+  load.log_level = 1;
+  load.log_buf = log.data();
+  load.log_size = static_cast<std::uint32_t>(log.size());
+  load.fd_array = descriptors;
+  if (const char* target = bound_to(type)) {
+    const int id = libbpf_find_vmlinux_btf_id(target, static_cast<bpf_attach_type>(row.expected));
+    if (id < 0) return std::nullopt;
+    load.attach_btf_id = static_cast<std::uint32_t>(id);
+  }
+  const Fd program(std::max(bpf_prog_load(row.type, "trc_probe", "GPL", instructions, std::size(instructions), &load), -1));
+  std::string said = log.c_str();
+  if (!program && said.empty()) return std::nullopt;
+  return said;
+}
+
+/// Whether a call is allowed is looked at before its arguments, about which there may be anything.
+bool is_refused(std::string_view said) {
+  for (const std::string_view words : {"not allowed", "does not support calling kernel function", "unknown func", "cannot use helper", "invalid func"})
+    if (said.find(words) != std::string_view::npos) return true;
+  return false;
+}
+
 }  // namespace
 
 bool allows_kfunc(const std::string& module, std::uint32_t id, ProgramType type) {
   const bool is_of_module = module != "vmlinux";
   const Fd btf = is_of_module ? open_module_btf(module) : Fd();
   if (is_of_module && !btf) return false;
-  const bpf_insn call[] = {
-      {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = BPF_PSEUDO_KFUNC_CALL, .off = static_cast<std::int16_t>(is_of_module ? 1 : 0),
-       .imm = static_cast<std::int32_t>(id)},
-      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
-      {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
-  const ProgramTypeRow row = program_type_row(type);
   const int descriptors[] = {-1, btf.get()};
-  std::string log(4096, '\0');
-  LIBBPF_OPTS(bpf_prog_load_opts, load, .expected_attach_type = static_cast<bpf_attach_type>(row.expected));
-  load.log_level = 1;
-  load.log_buf = log.data();
-  load.log_size = static_cast<std::uint32_t>(log.size());
-  if (is_of_module) load.fd_array = descriptors;
-  if (const char* target = bound_to(type)) {
-    const int target_id = libbpf_find_vmlinux_btf_id(target, static_cast<bpf_attach_type>(row.expected));
-    if (target_id < 0) return false;
-    load.attach_btf_id = static_cast<std::uint32_t>(target_id);
-  }
-  const Fd program(std::max(bpf_prog_load(row.type, "trc_probe", "GPL", call, std::size(call), &load), -1));
-  if (program) return true;
-  // Anything else that it says is about the arguments.
-  const std::string_view said(log.c_str());
-  const auto says = [&](std::string_view words) { return said.find(words) != std::string_view::npos; };
-  return !said.empty() && !says("not allowed") && !says("does not support calling kernel function");
+  const bpf_insn call = {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = BPF_PSEUDO_KFUNC_CALL, .off = static_cast<std::int16_t>(is_of_module ? 1 : 0),
+                         .imm = static_cast<std::int32_t>(id)};
+  const auto said = verifier_on(call, type, is_of_module ? descriptors : nullptr);
+  return said && !is_refused(*said);
+}
+
+bool allows_helper(std::int32_t helper, ProgramType type) {
+  const auto said = verifier_on({.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = helper}, type, nullptr);
+  return said && !is_refused(*said);
 }
 
 }  // namespace trc::kernel

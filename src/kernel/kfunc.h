@@ -1,4 +1,4 @@
-// Kernel functions that programs may call (kfuncs): which kinds of programs may is known to the verifier alone, so it is asked.
+// Functions of the kernel that programs may call (kfuncs, helpers): which kinds of programs may is known to the verifier alone, so it is asked.
 #pragma once
 
 #include <cstdint>
@@ -11,5 +11,7 @@ namespace trc::kernel {
 /// Whether the verifier lets a program of this kind call the function with this BTF id of `module` ("vmlinux": the kernel itself). Loads a program that does
 /// nothing else; its arguments are wrong, but whether the call is allowed is looked at first.
 bool allows_kfunc(const std::string& module, std::uint32_t id, ProgramType type);
+/// The same for a helper (enum bpf_func_id).
+bool allows_helper(std::int32_t helper, ProgramType type);
 
 }  // namespace trc::kernel

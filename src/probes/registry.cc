@@ -159,7 +159,9 @@ Result<std::vector<std::string>> list_probes(std::string_view pattern, const ker
       continue;
     }
     const std::string event = quote_field(word.empty() ? "*" : word);
-    for (const char* kernel_side : {"kprobe:", "kretprobe:", "tracepoint:*:", "rawtracepoint:*:", "software:"}) {
+    for (const char* kernel_side : {"kprobe:", "kretprobe:", "fentry:", "fexit:", "tracepoint:*:", "rawtracepoint:*:", "software:", "hardware:", "iter:"}) {
+      const auto split = split_attach_point(kernel_side + event);
+      if (split && !split->provider->parse_pattern(split->fields)) continue;   // name+offset, which not all take
       TRC_CHECK(list_one(kernel_side + event, facts, scope, names));
     }
     if (event == "*") {

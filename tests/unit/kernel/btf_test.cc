@@ -56,6 +56,25 @@ TEST(Btf, AModuleContinuesItsBase) {
   EXPECT_THAT(names(*module), ElementsAre("two/2"));
 }
 
+TEST(Btf, FunctionsAreSortedAndFoundTheSameWay) {
+  const auto btf = Btf::parse(Builder()
+                                  .type("int", BTF_KIND_INT, 0, 4, 4)
+                                  .type("", BTF_KIND_FUNC_PROTO, 0, 1, 0)
+                                  .type("two", BTF_KIND_FUNC, 0, 2, 0)
+                                  .type("two", BTF_KIND_TYPEDEF, 0, 1, 0)
+                                  .type("one", BTF_KIND_FUNC, 0, 2, 0)
+                                  .bytes());
+  ASSERT_TRUE(btf.has_value());
+  const auto before = btf->find(BtfKind::Function, "two");
+  ASSERT_EQ(btf->functions().size(), 2u);
+  EXPECT_EQ(btf->functions()[0].name, "one");
+  EXPECT_EQ(btf->functions()[0].id, 5u);
+  EXPECT_EQ(before, 3u);
+  EXPECT_EQ(btf->find(BtfKind::Function, "two"), 3u);      // now among the sorted ones
+  EXPECT_EQ(btf->find(BtfKind::Function, "three"), std::nullopt);
+  EXPECT_EQ(btf->find(BtfKind::Typedef, "two"), 4u);
+}
+
 std::vector<std::optional<std::uint64_t>> offsets(const std::string& bytes, const std::vector<std::string>& members) {
   const auto btf = Btf::parse(bytes);
   if (!btf) throw std::runtime_error(btf.error().message());

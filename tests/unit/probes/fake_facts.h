@@ -53,7 +53,10 @@ class FakeFacts : public kernel::Facts {
     return names;
   }
   Result<std::vector<kernel::BpfFunction>> bpf_functions() const override { return programs; }
-  bool has(kernel::Feature feature) const override { return (feature != kernel::Feature::Kprobe || functions) && !lacks.contains(feature); }
+  bool has(kernel::Feature feature) const override {
+    const bool is_of_functions = feature == kernel::Feature::Kprobe || feature == kernel::Feature::Trampolines;
+    return (!is_of_functions || functions) && !lacks.contains(feature);
+  }
   std::uint32_t possible_cpus() const override { return 2; }
   std::vector<std::uint32_t> online_cpus() const override { return {0, 1}; }
   std::uint64_t max_sample_rate() const override { return 100'000; }

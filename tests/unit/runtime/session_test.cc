@@ -44,10 +44,12 @@ struct FakeFacts : kernel::Facts {
 };
 
 struct FakeAttachment : Attachment {
-  FakeAttachment(Log& log, std::string name) : log_(log), name_(std::move(name)) {}
+  FakeAttachment(Log& log, std::string name, std::function<bool()> run_part) : log_(log), name_(std::move(name)), run_part_(std::move(run_part)) {}
   ~FakeAttachment() override { log_.push_back("detach " + name_); }
+  Result<bool> run_part() override { return run_part_(); }
   Log& log_;
   std::string name_;
+  std::function<bool()> run_part_;
 };
 
 /// An engine without a kernel: programs send the records that the test gives them.
@@ -58,6 +60,7 @@ class FakeEngine : public Engine {
   std::map<std::uint32_t, std::vector<Record>> sent_by_run;      ///< program: records
   std::map<std::uint32_t, std::uint32_t> returned_by_run;
   std::vector<Record> sent_after_attach;
+  std::deque<std::vector<Record>> sent_in_parts;                 ///< of an iterator
   std::map<std::uint32_t, std::vector<MapElement>> contents;
   std::string fails_to_attach;
   bool can_freeze = true;
@@ -83,7 +86,7 @@ class FakeEngine : public Engine {
     for (const Record& record : sent_after_attach) push(record);
     sent_after_attach.clear();
     if (on_attach) on_attach();
-    return std::unique_ptr<Attachment>(std::make_unique<FakeAttachment>(log_, request.spec.name));
+    return std::unique_ptr<Attachment>(std::make_unique<FakeAttachment>(log_, request.spec.name, [this] { return run_part(); }));
   }
   bool freeze() override {
     if (can_freeze) log_.push_back("freeze");
@@ -118,6 +121,13 @@ class FakeEngine : public Engine {
   std::vector<std::uint64_t> constants_seen;
 
  private:
+  bool run_part() {
+    if (sent_in_parts.empty()) return false;
+    log_.push_back("part");
+    for (const Record& record : sent_in_parts.front()) push(record);
+    sent_in_parts.pop_front();
+    return true;
+  }
   void push(const Record& record) {
     queue_.push_back(record);
     const std::uint64_t one = 1;
@@ -229,6 +239,23 @@ TEST_F(SessionTest, BeginAndEndAloneRunAndEnd) {
   engine_.sent_by_run[end] = {text("bye")};
   EXPECT_EQ(run().value(), 0);
   EXPECT_THAT(log_, ElementsAre("load", "run begin", "attached 2", "text hello", "run end", "text bye", "end_of_run", "map @A=6", "map @z=5", "finish"));
+}
+
+TEST_F(SessionTest, AnIteratorIsEmptiedBetweenItsParts) {
+  probe("iter", "iter:task");
+  image_.programs.back().kind = lang::ProgramKind::Iterator;
+  engine_.sent_in_parts = {{text("one"), text("two")}, {text("three")}};
+  EXPECT_EQ(run().value(), 0);
+  EXPECT_THAT(log_, ElementsAre("load", "attach iter:task", "attached 1", "part", "text one", "text two", "part", "text three", "freeze", "end_of_run", "map @A=6",
+                                "map @z=5", "detach iter:task", "finish"));
+}
+
+TEST_F(SessionTest, AnIteratorEndsWithExit) {
+  probe("iter", "iter:task");
+  image_.programs.back().kind = lang::ProgramKind::Iterator;
+  engine_.sent_in_parts = {{text("one"), exit(3)}, {text("never")}};
+  EXPECT_EQ(run().value(), 3);
+  EXPECT_THAT(log_, testing::AllOf(Contains("text one"), Not(Contains("text never"))));
 }
 
 TEST_F(SessionTest, StacksAreKeptAfterExit) {
