@@ -1,12 +1,18 @@
 #include "runtime/process_watch.h"
 
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/sysmacros.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <thread>
 
+#include "base/owned.h"
 #include "kernel/perf_buffer.h"
 #include "runtime/perf_records.h"
 #include "runtime/proc.h"
@@ -60,14 +66,16 @@ class PerfProcessWatch : public ProcessWatch {
       : symbolizer_(symbolizer), buffers_(std::move(buffers)) {
     // An event can come out of its buffer before what it names has come out of ours.
     symbolizer_.set_observer([this] { drain(); });
+    for (const auto& buffer : buffers_) fds_.push_back({.fd = buffer->fd(), .events = POLLIN, .revents = 0});
+    fds_.push_back({.fd = stop_.get(), .events = POLLIN, .revents = 0});
+    thread_ = std::thread([this] { work(); });
   }
   PerfProcessWatch(const PerfProcessWatch&) = delete;
-  ~PerfProcessWatch() override { symbolizer_.set_observer(nullptr); }
-
-  std::vector<int> event_fds() const override {
-    std::vector<int> fds;
-    for (const auto& buffer : buffers_) fds.push_back(buffer->fd());
-    return fds;
+  ~PerfProcessWatch() override {
+    const std::uint64_t one = 1;
+    (void)!::write(stop_.get(), &one, sizeof one);
+    thread_.join();
+    symbolizer_.set_observer(nullptr);
   }
 
   void drain() override {
@@ -93,6 +101,19 @@ class PerfProcessWatch : public ProcessWatch {
   }
 
  private:
+  /// A busy main thread would be late for the files of processes that end.
+  void work() {
+    ::prctl(PR_SET_NAME, "trc-watch");
+    while (true) {
+      ::poll(fds_.data(), fds_.size(), -1);
+      if (fds_.back().revents != 0) return;
+      drain();
+      for (pollfd& fd : fds_) {
+        if ((fd.revents & POLLHUP) != 0) fd.fd = -1;   // all its processes are gone
+      }
+    }
+  }
+
   static constexpr int kMaxRounds = 8;
   struct Record { std::uint64_t time; std::size_t offset, size; };
 
@@ -145,6 +166,9 @@ class PerfProcessWatch : public ProcessWatch {
   std::uint64_t lost_ = 0;        // as the kernel says
   bool may_have_lost_ = false;    // it may say so with the next record
   bool is_full_ = false;          // a buffer was when it was emptied
+  Fd stop_{::eventfd(0, EFD_CLOEXEC)};
+  std::vector<pollfd> fds_;       // the thread's
+  std::thread thread_;
 };
 
 }  // namespace

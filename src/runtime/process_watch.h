@@ -18,9 +18,8 @@ class ProcessWatch {
   static std::unique_ptr<ProcessWatch> start(symbols::Symbolizer& symbolizer, const probes::Scope& scope, const std::vector<std::uint32_t>& cpus);
   virtual ~ProcessWatch() = default;
 
-  /// Readable when there is something to drain. Be quick then: files that have no path are reachable only while the process lives.
-  virtual std::vector<int> event_fds() const = 0;
-  /// Passes on to the symbolizer what has come, in the order of time. Costs nothing much when nothing has. For any thread.
+  /// Passes on to the symbolizer what has come, in the order of time. A thread of the watch does that as it comes, since files that have no path
+  /// are reachable only while the process lives; this is for who cannot wait. Costs nothing much when nothing has come. For any thread.
   virtual void drain() = 0;
   /// How many records the kernel had no room for. The maps of all processes were read again then.
   virtual std::uint64_t lost() const = 0;

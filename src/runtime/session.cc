@@ -55,8 +55,6 @@ using std::chrono::milliseconds;
 // After a look at the ring that found something, so long passes until the next one. The kernel wakes a reader only if it has caught up, so
 // a busy run is woken 500 times a second at most instead of once for each event.
 constexpr milliseconds kLinger{2};
-// So many events are handled between two looks at what processes map.
-constexpr std::size_t kLookAtProcesses = 64;
 // A command is held back so long at most for tables that are not made yet; they take milliseconds.
 constexpr milliseconds kTableTime{5000};
 // Ctrl-C means now: after so long, records that still wait are counted instead of printed.
@@ -448,9 +446,6 @@ bool Session::wait(int timeout_ms, bool with_ring) {
     const int soon = follow_->pending_ms();
     if (soon >= 0 && (timeout_ms < 0 || soon < timeout_ms)) timeout_ms = soon;
   }
-  if (watch_) {
-    for (const int fd : watch_->event_fds()) add(fd);
-  }
   if (user_signal_) add(user_signal_->fd());
   if (packets_) {
     for (const int fd : packets_->event_fds()) add(fd);
@@ -466,13 +461,10 @@ void Session::loop() {
   bool more = true;
   while (more) {
     if (actions_.exited()) break;
-    if (watch_) watch_->drain();   // before the records: they may name places that were mapped a moment ago
     std::size_t records = 0;
     (void)drain([&](std::span<const std::byte> record) {
       actions_.handle(record);
       ++records;
-      // Many events must not keep us from the files of a process that will be gone in a moment.
-      if (watch_ && records % kLookAtProcesses == 0) watch_->drain();
       return !actions_.exited() && (records % 256 != 0 || !signals_.received());
     });
     if (actions_.exited()) break;
@@ -492,7 +484,6 @@ void Session::loop() {
 }
 
 void Session::handle_execs() {
-  if (watch_) watch_->drain();
   if (!follow_) return;
   follow_->drain([this](std::int32_t pid) { follow_exec(pid); });
   follow_->resume_ancestors();

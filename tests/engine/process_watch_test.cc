@@ -86,8 +86,11 @@ TEST(ProcessWatchLosses, MapsAreReadAgain) {
   const auto watch = ProcessWatch::start(symbolizer, {.pid = child, .is_child = true}, kernel::system_facts().online_cpus());
   ASSERT_NE(watch, nullptr);
   std::uint64_t address = 0;
-  EXPECT_EQ(::write(go[1], "x", 1), 1);
-  EXPECT_EQ(::read(done[0], &address, sizeof address), static_cast<ssize_t>(sizeof address));
+  {
+    const auto locked = symbolizer.lock();   // so that the watch cannot empty its buffers meanwhile
+    EXPECT_EQ(::write(go[1], "x", 1), 1);
+    EXPECT_EQ(::read(done[0], &address, sizeof address), static_cast<ssize_t>(sizeof address));
+  }
   watch->drain();
   EXPECT_GT(watch->lost(), 0U);
   EXPECT_EQ(symbolizer.user(static_cast<std::uint32_t>(child), address + 16).module, at_last);

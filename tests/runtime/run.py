@@ -91,8 +91,8 @@ class Runner:
             text = text.replace("{" + key + "}", str(value))
         return text
 
-    def shell(self, command, what):
-        done = subprocess.run(["bash", "-c", self.fill(command)], env=self.environment, cwd=self.places["tmp"], capture_output=True, text=True, timeout=60)
+    def shell(self, command, what, timeout=60):
+        done = subprocess.run(["bash", "-c", self.fill(command)], env=self.environment, cwd=self.places["tmp"], capture_output=True, text=True, timeout=timeout)
         if done.returncode != 0:
             raise Failure(f"{what} failed with status {done.returncode}: {command}\n{done.stdout}{done.stderr}")
         return done.stdout
@@ -130,7 +130,7 @@ class Runner:
             if interactive:
                 self.await_attached(process, out, err, timeout)
                 if case.get("AFTER"):
-                    self.shell(case.get("AFTER"), "AFTER")
+                    self.shell(case.get("AFTER"), "AFTER", timeout)
                 wanted = case.get("SIGNAL", "INT")
                 if wanted != "none" and process.poll() is None:
                     signalled = time.monotonic()
