@@ -11,6 +11,7 @@
 #include "cli/color.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "kernel/facts.h"
 
 namespace trc::cli {
 namespace {
@@ -29,6 +30,10 @@ Result<int> dispatch(int argc, char** argv) {
     return 1;
   }
   TRC_TRY(options, parse_options(argc, argv));
+  if (const std::string& file = options.traceable_functions; !file.empty()) {
+    if (::access(file.c_str(), R_OK) != 0) return Error::from_errno("--traceable-functions '" + file + "'");
+    kernel::set_traceable_functions(file);
+  }
   switch (options.mode) {
     case Options::Mode::Help:
       std::fputs(help_text().c_str(), stdout);

@@ -178,10 +178,6 @@ class StageTimes {
 
 Result<int> run_script(const Options& o) {
   symbols::set_debug_folders(o.debug_folders);
-  if (!o.traceable_functions.empty()) {
-    if (::access(o.traceable_functions.c_str(), R_OK) != 0) return Error::from_errno(fmt::format("--traceable-functions '{}'", o.traceable_functions));
-    kernel::set_traceable_functions(o.traceable_functions);
-  }
   TRC_TRY(file, read_program(o));
   if (const std::string_view image = saved_image(file.text()); !image.empty()) return run_saved(o, image);
 

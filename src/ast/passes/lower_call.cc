@@ -117,6 +117,10 @@ void BodyLowering::explain_unknown(Diagnostic& diagnostic, const std::string& na
     diagnostic.with_hint(fmt::format("did you mean the variable ${}?", name)).with_edit(span, "$" + name);
     return;
   }
+  if (name.starts_with("sarg")) {
+    diagnostic.with_hint("arguments on the stack are no longer part of the language; *(uint64 *)uptr(reg(\"sp\") + 8) reads the first at a function's entry");
+    return;
+  }
   std::vector<std::string> known = shared_.input.catalogue.names();
   std::replace(known.begin(), known.end(), std::string("argN"), std::string("arg0"));
   if (suggest(diagnostic, span, name, known) || is_called) return;
