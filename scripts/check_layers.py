@@ -16,6 +16,7 @@ FENCES = [
     (r"bpf/.*", ["kernel"]),
     (r"(libelf|gelf|dwarf|elfutils/.*)\.h", ["symbols/libdw", "symbols/debug_info", "symbols/debug_types"]),
     (r"lzma\.h", ["symbols/xz"]),
+    (r"zlib\.h", ["symbols/zlib"]),
     (r"cereal/.*", ["image", "lang"]),
     (r"CLI/.*", ["cli"]),
 ]

@@ -12,7 +12,7 @@ def choices(tables):
 
 
 def options(tables):
-    return [row for row in tables["options"] if not row["missing"] and row["group"] != "Accepted"]
+    return [row for row in tables["options"] if row["group"] != "Accepted"]
 
 
 def of_option(row, table):

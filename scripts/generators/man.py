@@ -61,15 +61,10 @@ def probes(tables):
             "A block of a script begins with one or more attach points, with commas between them: a probe type and its parts, with colons between them.",
             "Parts that hold a colon stand in double quotes.", ".B *", "stands for any characters.", ".B trc \\-l", "lists what there is."]
     for row in tables["probes"]:
-        if row["missing"]:
-            continue
         also = f" (also {', '.join(row['aliases'])})" if row["aliases"] else ""
         doc = row["doc"][:1].upper() + row["doc"][1:]
         out += [f".SS {escape(row['name'])}{escape(also)}", escape(doc) + "."]
         example(out, row["example"] + " { }")
-    missing = [r["name"] for r in tables["probes"] if r["missing"]]
-    if missing:
-        out += [".SH NOT YET", "Refused by name in this version: " + escape(", ".join(missing)) + "."]
     out += [".SH SEE ALSO", ".BR trc (1),", ".BR trc\\-builtins (7)"]
     return "\n".join(out) + "\n"
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -43,6 +44,8 @@ class CallLowering {
     bool has_child = false;                          ///< -c
     bool unsafe = false;
     bool compat = false;                             ///< --compat, or config compat = true
+    std::function<bool(const std::string&)> has_kernel_function = {};   ///< the kernel has a function of this name
+    std::function<bool(const std::string&)> allows_kfunc = {};          ///< programs of this kind may call it
   };
 
   struct Map {
@@ -73,8 +76,6 @@ class CallLowering {
   virtual std::optional<bool> literal_condition(std::size_t i) = 0;
   /// The type of the argument, or the one that it names by typeof(); it is not evaluated.
   virtual std::optional<lang::Type> argument_type(std::size_t i) = 0;
-  /// Has the running kernel this function for BPF programs to call?
-  virtual bool kernel_has_kfunc(std::string_view name) = 0;
   /// Bytes from the start of a structure to a member, or to a member of a member; nothing after a report.
   virtual std::optional<std::uint64_t> member_offset(const lang::Type& type, const std::vector<std::string>& path, Span span) = 0;
   /// `@m` without a key, as a whole.
@@ -104,6 +105,8 @@ class CallLowering {
   virtual void aggregate(lang::Type type, typed::ValuePtr argument) = 0;
   /// Numbers an event; lays it out.
   virtual typed::EventId event(lang::EventSchema schema) = 0;
+  /// False, after a report, where nobody reads records.
+  bool may_emit();
   /// A record of these fields, in order.
   void emit(lang::ActionKind action, std::string text, std::vector<typed::ValuePtr> fields, std::uint32_t map = lang::kNoMap);
 };

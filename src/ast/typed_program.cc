@@ -163,6 +163,7 @@ class Dumper {
   void dump(const MapAggregate& s) { line(fmt::format("{} <- {}", element(s.map, s.key), s.argument ? text(s.argument) : "one more")); }
   void dump(const Emit& s) { line(fmt::format("emit {} ({})", s.event, list(s.fields))); }
   void dump(const EmitJoin& s) { line(fmt::format("emit-join {} ({})", s.event, text(s.array))); }
+  void dump(const PrintToFile& s) { line(fmt::format("print-to-file {} ({})", quoted(s.format), list(s.values))); }
   void dump(const If& s) {
     block(fmt::format("if {}", text(s.condition)), s.then);
     if (!s.otherwise.empty()) block("else", s.otherwise);
@@ -218,6 +219,16 @@ class Dumper {
   }
   std::string show(const Dereference& v, const Value&) { return fmt::format("read{}({})", space(v.address), text(v.address)); }
   std::string show(const ReadString& v, const Value&) { return fmt::format("read-string{}({}{})", space(v.address), text(v.address), rest(v.length)); }
+  std::string show(const KernelObject& object) {
+    std::string all = object.base.name;
+    for (const std::uint32_t offset : object.offsets) all += fmt::format("+{}", offset);
+    return all;
+  }
+  std::string show(const ReadPath& v, const Value&) { return fmt::format("path({})", show(v.object)); }
+  std::string show(const SendPacket& v, const Value&) {
+    return fmt::format("send-packet {} ({}, {}, {})", v.event, show(v.skb), text(v.length), text(v.offset));
+  }
+  std::string show(const AskObject& v, const Value&) { return fmt::format("helper-{}({})", v.helper, show(v.object)); }
   std::string show(const ReadBuffer& v, const Value&) { return fmt::format("read-buffer{}({}{})", space(v.address), text(v.address), rest(v.length)); }
   std::string show(const StringLength& v, const Value&) { return fmt::format("length({})", text(v.string)); }
   std::string show(const MakeTuple& v, const Value&) { return fmt::format("({})", list(v.elements)); }

@@ -69,6 +69,12 @@ struct CompareMemory { ValuePtr left, right; bool negate = false; };    // tuple
 struct Dereference { ValuePtr address; };                          // reads Value::type from address->type.space
 struct ReadString { ValuePtr address; ValuePtr length; };          // type String; length may be null; counts the NUL
 struct ReadBuffer { ValuePtr address; ValuePtr length; };          // type Buffer; length may be null
+/// An object of the kernel that helpers take for what it is, because the way to it is known: a pointer that the context offers, then each offset but the
+/// last is that of a pointer to follow, the last that of the object.
+struct KernelObject { lang::ContextValue base; std::vector<std::uint32_t> offsets; };
+struct ReadPath { KernelObject object; };                          // type String: of a struct path; empty when there is none
+struct AskObject { int helper = 0; KernelObject object; };         // what a helper says of it; 0 when there is none
+struct SendPacket { EventId event = 0; KernelObject skb; ValuePtr length, offset; };   // of a struct sk_buff; int64: 0 or what the kernel says
 struct StringLength { ValuePtr string; };
 struct MakeTuple { std::vector<ValuePtr> elements; };              // Tuple or Record; padding bytes are zero
 struct Member { ValuePtr base; std::uint32_t field = 0; };         // of an in-memory tuple, record or struct value
@@ -107,7 +113,7 @@ struct Value {
   lang::Type type;
   Span span;
   std::variant<Constant, StringConstant, LoadSlot, ReadContext, Runtime, CallHelper, CallStdlib, Comm, ProbeId, ProbeIs, Unary, Binary, Logical,
-               Select, Convert, CompareStrings, CompareMemory, Dereference, ReadString, ReadBuffer, StringLength, MakeTuple, Member,
+               Select, Convert, CompareStrings, CompareMemory, Dereference, ReadString, ReadBuffer, ReadPath, AskObject, SendPacket, StringLength, MakeTuple, Member,
                Element, MapGet, MapGetAggregate, MapHas, MapDelete, MapLength, IncrementSlot, IncrementMap, CaptureStack, StackLength, FrameCount,
                 MakeSymbol, MakeTimestamp, KernelAddress, SlotAddress, MapAddress, TextTable, MakeInet, CallFunction, Sequence>
       op;
@@ -122,6 +128,7 @@ struct MapAdd { MapId map = 0; ValuePtr key, delta; };             // @m += e on
 struct MapAggregate { MapId map = 0; ValuePtr key, argument; };    // count: argument null. Kind and bounds: the map's value type
 struct Emit { EventId event = 0; std::vector<ValuePtr> fields; };  // fields in the order of the schema, already of its types
 struct EmitJoin { EventId event = 0; ValuePtr array; };            // array: address of char*[] in address->type.space
+struct PrintToFile { std::string format; std::vector<ValuePtr> values; };    // into the file of an iterator, formatted by the kernel
 struct If { ValuePtr condition; Statements then, otherwise; };
 struct While { ValuePtr condition; Statements body; };
 struct ForRange { SlotId variable = 0; ValuePtr from, to; Statements body; };   // int64, to exclusive
@@ -134,7 +141,7 @@ struct Return { ValuePtr value = nullptr; bool leaves_program = false; };
 
 struct Statement {
   Span span;
-  std::variant<Evaluate, StoreSlot, ZeroSlot, MapSet, MapAdd, MapAggregate, Emit, EmitJoin, If, While, ForRange, ForMap, Break, Continue, Return> op;
+  std::variant<Evaluate, StoreSlot, ZeroSlot, MapSet, MapAdd, MapAggregate, Emit, EmitJoin, PrintToFile, If, While, ForRange, ForMap, Break, Continue, Return> op;
 };
 
 // ---- the program ----
@@ -175,6 +182,7 @@ struct ProbeSpec {
   std::uint32_t program = 0;     // index into TypedProgram::programs
   bool needs_cookie = false;     // the body asks which attach point fired
   Span span;
+  std::string note = {};         // probes::ContextGroup::note
 };
 
 struct TypedProgram {

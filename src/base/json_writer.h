@@ -19,8 +19,9 @@ namespace trc {
 
 class JsonWriter {
  public:
+  enum class Blanks : unsigned char { Between, None };   ///< behind ':' and ',' of objects
   /// Appends to `out`, which must outlive the writer.
-  explicit JsonWriter(std::string& out) : out_(out) {}
+  explicit JsonWriter(std::string& out, Blanks blanks = Blanks::Between) : out_(out), blank_(blanks == Blanks::Between ? " " : "") {}
 
   JsonWriter& begin_object() { return open('{', Frame::Object); }
   JsonWriter& end_object() { return close('}', Frame::Object); }
@@ -29,10 +30,10 @@ class JsonWriter {
 
   JsonWriter& key(std::string_view name) {
     TRC_ASSERT(!frames_.empty() && frames_.back().kind == Frame::Object && !has_key_);
-    if (!frames_.back().empty) out_ += ", ";
+    if (!frames_.back().empty) out_.append(",").append(blank_);
     frames_.back().empty = false;
     append_quoted(name);
-    out_ += ": ";
+    out_.append(":").append(blank_);
     has_key_ = true;
     return *this;
   }
@@ -142,6 +143,7 @@ class JsonWriter {
   }
 
   std::string& out_;
+  const char* blank_;
   std::vector<Frame> frames_;
   bool has_key_ = false;
   bool has_value_ = false;

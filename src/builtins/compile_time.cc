@@ -58,17 +58,6 @@ void lower_default_length(CallLowering& call) {
   call.result(typed::make_constant(lang::make_uint64(), call.span(), call.surroundings().max_strlen));
 }
 
-// ---- the kernel's functions for BPF programs ----
-
-void lower_kfunc_exist(CallLowering& call) {
-  if (const auto name = call.literal_string(0)) call.result(typed::make_constant(lang::make_bool(), call.span(), call.kernel_has_kfunc(*name)));
-}
-
-/// No script of trc calls them, so that none may.
-void lower_kfunc_allowed(CallLowering& call) {
-  if (call.literal_string(0)) call.result(typed::make_constant(lang::make_bool(), call.span(), false));
-}
-
 // ---- structures ----
 
 /// a, a.b, a.b.c: names of members.
@@ -112,6 +101,16 @@ void lower_static_assert(CallLowering& call) {
   const auto holds = call.literal_condition(0);
   const auto message = call.literal_string(1);
   if (holds && message && !*holds) call.report(Diag::StaticAssertion, call.span(), "static assertion failed: " + *message);
+}
+
+// ---- functions of the kernel ----
+
+template <std::function<bool(const std::string&)> CallLowering::Surroundings::*question>
+void lower_kernel_question(CallLowering& call) {
+  const auto name = call.literal_string(0);
+  if (!name) return;
+  const auto& ask = call.surroundings().*question;
+  call.result(typed::make_constant(lang::make_bool(), call.span(), ask && ask(*name)));
 }
 
 // ---- the settings ----
@@ -188,13 +187,20 @@ void lower_getopt(CallLowering& call) {
 constexpr Param kAnything[] = {{.name = "value", .type = "any"}};
 constexpr Param kMessage[] = {{.name = "message", .type = "literal string"}};
 constexpr Param kAssertion[] = {{.name = "condition", .type = "any"}, {.name = "message", .type = "literal string"}};
-constexpr Param kKfunc[] = {{.name = "function", .type = "literal string"}};
 constexpr Param kContainerOf[] = {{.name = "pointer", .type = "address"}, {.name = "type", .type = "any"}, {.name = "member", .type = "name"}};
 constexpr Param kGetopt[] = {{.name = "name", .type = "literal string"},
                              {.name = "default", .type = "any", .optional = true},
                              {.name = "description", .type = "literal string", .optional = true}};
 
+constexpr Param kFunction[] = {{.name = "function", .type = "literal string"}};
+
 constexpr BuiltinSpec kRows[] = {
+    {.name = "kfunc_exist", .params = kFunction, .result = "bool", .lower = lang::Custom{lower_kernel_question<&CallLowering::Surroundings::has_kernel_function>},
+     .doc = "Whether the kernel's type information has a function of this name; for `if comptime`.",
+     .example = "begin { if comptime (kfunc_exist(\"no_such_function\")) { print(1); } else { print(2); } }", .prints = "2"},
+    {.name = "kfunc_allowed", .params = kFunction, .result = "bool", .lower = lang::Custom{lower_kernel_question<&CallLowering::Surroundings::allows_kfunc>},
+     .doc = "Whether the kernel lets programs of this kind of probe call a function of its own; for `if comptime`.",
+     .example = "begin { print(kfunc_allowed(\"vfs_read\")); }", .prints = "false"},
     {.name = "is_array", .params = kAnything, .result = "bool", .lower = lang::Custom{lower_question<is_array>},
      .doc = "Whether the value, or the type in typeof(), is an array.", .example = "begin { print(is_array(1)); }", .prints = "false"},
     {.name = "is_integer", .params = kAnything, .result = "bool", .lower = lang::Custom{lower_question<is_integer>},
@@ -211,11 +217,6 @@ constexpr BuiltinSpec kRows[] = {
      .doc = "Stops the compiler unless the value is a string.", .example = "begin { assert_str(comm); }"},
     {.name = "default_str_length", .result = "uint64", .lower = lang::Custom{lower_default_length},
      .doc = "The setting max_strlen.", .example = "begin { print(default_str_length()); }", .prints = "1024"},
-    {.name = "kfunc_exist", .params = kKfunc, .result = "bool", .lower = lang::Custom{lower_kfunc_exist},
-     .doc = "Whether the running kernel has this function for BPF programs to call.", .example = "begin { print(kfunc_exist(\"no_such_function\")); }", .prints = "false"},
-    {.name = "kfunc_allowed", .params = kKfunc, .result = "bool", .lower = lang::Custom{lower_kfunc_allowed},
-     .doc = "Whether a script may call this function of the kernel here: false, scripts of trc call none.",
-     .example = "begin { print(kfunc_allowed(\"bpf_rcu_read_lock\")); }", .prints = "false"},
     {.name = "container_of", .params = kContainerOf, .result = "", .lower = lang::Custom{lower_container_of},
      .doc = "The structure that has a member where a pointer points to: container_of(pointer, typeof(struct T), member).",
      .example = "struct item { long id; int link; } begin { print(container_of((int32*)kptr(0x1008), typeof(struct item), link)); }", .prints = "0x1000"},

@@ -1,5 +1,6 @@
 // What a program says to user space: print, printf, time, join, exit.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -77,11 +78,81 @@ ValuePtr format_argument(CallLowering& call, std::size_t i, const lang::FormatPi
   return nullptr;
 }
 
+// ---- formatted by the kernel ----
+
+/// What the kernel's own formatting takes (Documentation/core-api/printk-formats.rst, bpf_bprintf_prepare): letters, and at most so many values.
+struct KernelFormat {
+  std::string_view function, letters;
+  bool has_width = false;
+  std::size_t most = 0;
+  std::string_view hint;
+};
+
+/// The values of a call of printf's form, each as the kernel wants it; nothing after a report.
+std::optional<std::vector<ValuePtr>> kernel_formatted(CallLowering& call, const std::string& text, const KernelFormat& kernel) {
+  const lang::FormatString format = lang::parse_format(text);
+  const auto refuse = [&](const std::string& why) {
+    call.report(Diag::InvalidFormat, call.argument_span(0), fmt::format("{} {}", kernel.function, why)).with_hint(std::string(kernel.hint));
+    return std::nullopt;
+  };
+  if (!format.unsupported.empty()) return refuse("does not have the conversion " + format.unsupported);
+  const std::size_t given = call.argument_count() - 1;
+  if (given > kernel.most) return refuse(fmt::format("takes up to {} values, {} given", kernel.most, given));
+  std::size_t wanted = 0;
+  for (const lang::FormatPiece& piece : format.pieces) {
+    if (!piece.has_conversion) continue;
+    ++wanted;
+    const std::string_view written = std::string_view(text).substr(piece.begin, piece.end - piece.begin);
+    std::string_view rest = written.substr(1);
+    if (kernel.has_width) rest.remove_prefix(std::min(rest.find_first_not_of("0123456789 +-"), rest.size()));
+    const std::size_t lengths = piece.bits == 64 && piece.letter != 'p' ? length_letters(text, piece) : 0;
+    if (kernel.letters.find(piece.letter) == std::string_view::npos || piece.bits < 32 || rest.size() != 1 + lengths) {
+      std::string all;
+      for (const char letter : kernel.letters) all += fmt::format("%{} ", letter);
+      return refuse(fmt::format("has {}and their forms with l and ll only, found {}", all, written));
+    }
+  }
+  if (given != wanted) return refuse(fmt::format("has {} values for {} conversions", given, wanted));
+  std::vector<ValuePtr> values;
+  const auto pieces = consumers(format);
+  for (std::size_t i = 0; i < given; ++i) {
+    ValuePtr value = format_argument(call, i + 1, pieces[i]);
+    if (!value) return std::nullopt;
+    if (pieces[i]->conversion == Conversion::String && !value->type.is_string()) return refuse("prints strings by %s, found " + lang::type_name(value->type));
+    values.push_back(std::move(value));
+  }
+  return values;
+}
+
+void lower_debugf(CallLowering& call) {
+  constexpr std::size_t kMostValues = 3;
+  const auto text = call.literal_string(0);
+  if (!text) return;
+  auto values = kernel_formatted(call, *text, {.function = "debugf()", .letters = "duxps", .most = kMostValues, .hint = "printf() formats in user space and takes more"});
+  if (!values) return;
+  while (values->size() < kMostValues) values->push_back(typed::make_constant(lang::make_uint64(), call.span(), 0));
+  const auto size = static_cast<std::uint32_t>(text->size()) + 1;
+  values->insert(values->begin(), typed::make_constant(lang::make_uint64(), call.span(), size));
+  values->insert(values->begin(), typed::make(lang::make_string(size), call.argument_span(0), typed::StringConstant{*text}));
+  ValuePtr done = typed::make(lang::make_int64(), call.span(), typed::CallStdlib{"trc_do_debug_print", std::move(*values)});
+  call.statement(typed::make_statement(call.span(), typed::Evaluate{std::move(done)}));
+}
+
+/// printf in an iterator that is pinned: nobody but the kernel is there when it is read.
+void lower_file_printf(CallLowering& call, const std::string& text) {
+  constexpr std::size_t kMostValues = 12;   // MAX_BPRINTF_VARARGS
+  auto values = kernel_formatted(call, text, {.function = "printf() of a pinned iterator", .letters = "diuxXcps", .has_width = true, .most = kMostValues,
+                                              .hint = "the kernel formats it whenever the file is read; without a file name trc prints, and takes more"});
+  if (values) call.statement(typed::make_statement(call.span(), typed::PrintToFile{text, std::move(*values)}));
+}
+
 /// printf, errorf, …: what the format says of the values.
 template <ActionKind action>
 void lower_formatted(CallLowering& call) {
   const auto text = call.literal_string(0);
   if (!text) return;
+  const lang::Context* context = call.surroundings().context;
+  if (action == ActionKind::Printf && context != nullptr && context->prints_to_file) return lower_file_printf(call, *text);
   const lang::FormatString format = lang::parse_format(*text);
   if (!format.unsupported.empty()) {
     call.report(Diag::InvalidFormat, call.argument_span(0), "unsupported format specifier: " + format.unsupported);
@@ -102,50 +173,6 @@ void lower_formatted(CallLowering& call) {
     ok = ok && fields.back() != nullptr;
   }
   if (ok) call.emit(action, *text, std::move(fields));
-}
-
-// ---- debugf ----
-
-/// The kernel formats here, by rules of its own (Documentation/core-api/printk-formats.rst), and takes three values at most.
-void lower_debugf(CallLowering& call) {
-  constexpr std::size_t kMostValues = 3;
-  constexpr std::string_view kLetters = "duxps";
-  const auto text = call.literal_string(0);
-  if (!text) return;
-  const lang::FormatString format = lang::parse_format(*text);
-  const auto refuse = [&](const std::string& why) {
-    call.report(Diag::InvalidFormat, call.argument_span(0), "debugf() " + why).with_hint("printf() formats in user space and takes more");
-  };
-  if (!format.unsupported.empty()) return refuse("does not have the conversion " + format.unsupported);
-  const std::size_t given = call.argument_count() - 1;
-  if (given > kMostValues) return refuse(fmt::format("takes up to {} values, {} given", kMostValues, given));
-  std::size_t wanted = 0;
-  for (const lang::FormatPiece& piece : format.pieces) {
-    if (!piece.has_conversion) continue;
-    ++wanted;
-    const bool known = kLetters.find(piece.letter) != std::string_view::npos && piece.bits >= 32;
-    if (!known || piece.end - piece.begin != 2U + (piece.bits == 64 && piece.letter != 'p' ? length_letters(*text, piece) : 0U)) {
-      return refuse(fmt::format("has %d %u %x %p %s and their forms with l and ll only, found {}", text->substr(piece.begin, piece.end - piece.begin)));
-    }
-  }
-  if (given != wanted) return refuse(fmt::format("has {} values for {} conversions", given, wanted));
-  std::vector<ValuePtr> values;
-  const auto pieces = consumers(format);
-  for (std::size_t i = 0; i < kMostValues; ++i) {
-    if (i >= given) {
-      values.push_back(typed::make_constant(lang::make_uint64(), call.span(), 0));
-      continue;
-    }
-    ValuePtr value = format_argument(call, i + 1, pieces[i]);
-    if (!value) return;
-    if (pieces[i]->conversion == Conversion::String && !value->type.is_string()) return refuse("prints strings by %s, found " + lang::type_name(value->type));
-    values.push_back(std::move(value));
-  }
-  const auto size = static_cast<std::uint32_t>(text->size()) + 1;
-  values.insert(values.begin(), typed::make_constant(lang::make_uint64(), call.span(), size));
-  values.insert(values.begin(), typed::make(lang::make_string(size), call.argument_span(0), typed::StringConstant{*text}));
-  ValuePtr done = typed::make(lang::make_int64(), call.span(), typed::CallStdlib{"trc_do_debug_print", std::move(values)});
-  call.statement(typed::make_statement(call.span(), typed::Evaluate{std::move(done)}));
 }
 
 // ---- print ----
@@ -189,7 +216,8 @@ void lower_print(CallLowering& call) {
     return;
   }
   if (call.argument_count() > 1) {
-    call.report(Diag::ArgumentType, call.argument_span(0), "print() takes top and div only with a whole map");
+    call.report(Diag::ArgumentType, call.argument_span(0), "print() takes top and div only with a whole map")
+        .with_hint("several values: print((a, b)), or printf(\"%d %d\\n\", a, b)");
     return;
   }
   ValuePtr value = call.raw_argument(0);
@@ -280,6 +308,7 @@ void lower_join(CallLowering& call) {
   schema.text = separator;
   schema.span = call.span();
   schema.fields = {{lang::make_integer(32, false)}, {lang::make_array(lang::make_string(lang::kJoinStringSize), lang::kJoinStrings)}};
+  if (!call.may_emit()) return;
   const typed::EventId event = call.event(std::move(schema));
   call.statement(typed::make_statement(call.span(), typed::EmitJoin{event, std::move(array)}));
 }

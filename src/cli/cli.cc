@@ -44,6 +44,7 @@ Result<int> dispatch(int argc, char** argv) {
       std::fputs(info_text(options).c_str(), stdout);
       return 0;
     case Options::Mode::Format: return format_script(options);
+    case Options::Mode::Fix: return fix_script(options);
     case Options::Mode::List: return list_probes(options);
     case Options::Mode::Run: return run_script(options);
   }

@@ -18,6 +18,10 @@ std::string info_text(const Options& options);
 /// --fmt: prints the script in canonical layout, or writes it to -o.
 Result<int> format_script(const Options& options);
 
+/// --fix: makes the mends that are certain, in the script's file, in that of -o, or for -e and standard input on standard output. Status 1 if
+/// mistakes remain.
+Result<int> fix_script(const Options& options);
+
 /// --tables: builtins, probe types, configuration variables, options, formats, diagnostics and words of the language, as JSON.
 std::string tables_text();
 

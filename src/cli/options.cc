@@ -11,33 +11,25 @@
 
 #include "base/strings.h"
 #include "output/sink.h"
+#include "source/diagnostics.h"
 
 namespace trc::cli {
 namespace {
 
-/// Options of the language's command line that this version does not have; each is refused by name.
-struct Missing {
-  const char* name;
-  bool takes_value;
-};
-constexpr Missing kMissing[] = {
-    {"--traceable-functions", true},
-};
-
-constexpr const char* kMissingGroup = "Missing";
-constexpr const char* kDumpStages[] = {"tokens", "ast", "typed", "codegen", "codegen-opt", "asm", "image"};
+constexpr const char* kAcceptedGroup = "Accepted";
+constexpr const char* kDumpStages[] = {"tokens", "ast", "typed", "codegen", "codegen-opt", "asm", "image", "libbpf", "verifier"};
 /// As the reference calls them.
 constexpr std::pair<const char*, const char*> kStageAliases[] = {{"types", "typed"}, {"parse", "tokens"}, {"dis", "asm"}};
-constexpr const char* kFeatures[] = {"uprobe_multi", "kprobe_multi"};
+constexpr const char* kFeatures[] = {"uprobe_multi", "kprobe_multi", "kprobe_session"};
 
 /// The option table, one row per option: parsing and --help both come from it.
 struct Parser {
   CLI::App app{"", "trc"};
   Options options;
   std::string program, pid, command, buffering = "line", dumps, features, mode, diagnostics = "text", debug_folders;
-  bool list = false, help = false, version = false, tables = false, format = false, info = false, ignored = false;
+  bool list = false, help = false, version = false, tables = false, format = false, fix = false, info = false, ignored = false;
   int k_count = 0;
-  std::vector<std::string> words, missing, words_ignored;
+  std::vector<std::string> words, words_ignored;
 
   Parser() {
     app.set_help_flag("");
@@ -72,37 +64,32 @@ struct Parser {
     app.add_option("--diagnostics", diagnostics, "Mistakes in the script as text or json")->take_last()->type_name("FORMAT")->group(output);
     app.add_option("--probe-filter", options.probe_filter, "Attach only probes whose name holds a match of this expression")
         ->take_last()->type_name("REGEX")->group(tracing);
+    app.add_option("--traceable-functions", options.traceable_functions, "The kernel functions that may be probed, one a line, instead of the kernel's own list")
+        ->take_last()->type_name("FILE")->group(tracing);
     app.add_option("--debuginfo", debug_folders, "Folders of debug files, in front of /usr/lib/debug")->take_last()->type_name("DIR[:DIR]")->group(tracing);
     app.add_option("--aot", options.aot_file, "Write the compiled script to this file, which trc runs without compiling")
         ->take_last()->type_name("FILE")->group(tracing);
 
     const std::string debugging = "Debugging trc";
     app.add_flag("--fmt", format, "Print the script in canonical layout; with -o write it there")->group(debugging);
-    app.add_option("-d", dumps, "Print stages, comma-separated: tokens, ast, typed, codegen, codegen-opt, asm, image")
+    app.add_flag("--fix", fix, "Make the mends that are certain in the script's file, or in that of -o")->group(debugging);
+    app.add_option("-d", dumps, "Print stages, comma-separated: tokens, ast, typed, codegen, codegen-opt, asm, image, libbpf, verifier")
         ->take_last()->type_name("STAGES")->group(debugging);
     app.add_option("--emit-elf", options.emit_elf, "Write the BPF object to this file and stop")->take_last()->type_name("FILE")->group(debugging);
     app.add_option("--emit-llvm", options.emit_llvm, "Write FILE.original.ll and FILE.optimized.ll and stop")->take_last()->type_name("FILE")->group(debugging);
     app.add_option("--mode", mode, "Stop early: codegen compiles only, compiler-bench times the stages")->take_last()->type_name("MODE")->group(debugging);
     app.add_flag("--info", info, "Tell what this kernel, this user and this trc can do; with -f json as JSON")->group(debugging);
     app.add_flag("--no-cache", options.no_cache, "Compile the script anew, and do not keep what comes of it")->group(debugging);
-    app.add_option("--no-feature", features, "Do without these kernel features: uprobe_multi, kprobe_multi")->take_last()->type_name("LIST")->group(debugging);
+    app.add_option("--no-feature", features, "Do without these kernel features: uprobe_multi, kprobe_multi, kprobe_session")->take_last()->type_name("LIST")->group(debugging);
 
     app.add_flag("--tables", tables, "Print what the language and trc have, as JSON, for editors and manuals")->group(debugging);
 
     app.add_flag("-h,--help", help, "Print this text");
     app.add_flag("-V,--version", version, "Print the version");
-    app.add_flag("-b,--btf", ignored, "Accepted, no effect")->group("Accepted");
-    app.add_flag("--verify-llvm-ir", ignored, "Accepted: the code is always verified")->group("Accepted");
-    app.add_flag("--usdt-file-activation", ignored, "Accepted: the kernel counts USDT semaphores for every process")->group("Accepted");
-    app.add_option("--dwarf-pid", words_ignored, "Accepted: stacks of any process are whole")->type_name("PID")->group("Accepted");
-    for (const Missing& m : kMissing) {
-      CLI::callback_t seen = [this, name = std::string(m.name)](const CLI::results_t&) {
-        missing.push_back(name);
-        return true;
-      };
-      CLI::Option* option = app.add_option(m.name, seen)->group(kMissingGroup);
-      if (!m.takes_value) option->expected(0);
-    }
+    app.add_flag("-b,--btf", ignored, "Accepted, no effect")->group(kAcceptedGroup);
+    app.add_flag("--verify-llvm-ir", ignored, "Accepted: the code is always verified")->group(kAcceptedGroup);
+    app.add_flag("--usdt-file-activation", ignored, "Accepted: the kernel counts USDT semaphores for every process")->group(kAcceptedGroup);
+    app.add_option("--dwarf-pid", words_ignored, "Accepted: stacks of any process are whole")->type_name("PID")->group(kAcceptedGroup);
     app.add_option("arguments", words)->group("");
   }
 };
@@ -217,7 +204,6 @@ std::vector<OptionRow> option_table() {
     if (option->get_items_expected_max() > 0) row.value = option->get_type_name();
     row.doc = option->get_description();
     row.group = option->get_group();
-    row.missing = row.group == kMissingGroup;
     rows.push_back(std::move(row));
   }
   return rows;
@@ -232,7 +218,7 @@ std::string help_text() {
       "       trc explain [CODE]\n";
   auto formatter = std::dynamic_pointer_cast<CLI::Formatter>(p.app.get_formatter());
   for (CLI::Option* option : p.app.get_options()) {
-    if (option->get_group() == kMissingGroup || option->get_group() == "Accepted") option->group("");
+    if (option->get_group() == kAcceptedGroup) option->group("");
   }
   text += formatter->make_groups(&p.app, CLI::AppFormatMode::Normal);
   text +=
@@ -244,10 +230,40 @@ std::string help_text() {
   return text;
 }
 
+namespace {
+
+/// The first word that is no option: CLI11 says "The following argument was not expected: --nope --other".
+Error unknown_option(std::string_view what) {
+  std::string_view word = what.substr(std::min(what.rfind(": "), what.size() - 2) + 2);
+  word = word.substr(0, word.find(' '));
+  std::vector<std::string> names;
+  for (const OptionRow& row : option_table()) names.insert(names.end(), row.names.begin(), row.names.end());
+  const std::string_view name = word.substr(0, word.find('='));
+  const std::string near = nearest(name, names);
+  return Error(fmt::format("unrecognized option '{}'", word))
+      .hint(near.empty() ? "see trc --help; parameters of the script that begin with - stand behind --" : fmt::format("did you mean {}?", near));
+}
+
+/// "--format: 1 required FORMAT missing"
+Error missing_value(std::string_view what) {
+  const std::string_view name = what.substr(0, what.find(':'));
+  for (const OptionRow& row : option_table()) {
+    if (std::find(row.names.begin(), row.names.end(), name) != row.names.end())
+      return Error(fmt::format("the option {} needs a value: {}", name, row.value)).hint("see trc --help");
+  }
+  return Error(std::string(what)).hint("see trc --help");
+}
+
+}  // namespace
+
 Result<Options> parse_options(int argc, char** argv) {
   Parser p;
   try {
     p.app.parse(argc, argv);
+  } catch (const CLI::ExtrasError& e) {
+    return unknown_option(e.what());
+  } catch (const CLI::ArgumentMismatch& e) {
+    return missing_value(e.what());
   } catch (const CLI::ParseError& e) {
     return Error(e.what()).hint("see trc --help");
   }
@@ -258,9 +274,9 @@ Result<Options> parse_options(int argc, char** argv) {
   if (p.info) o.mode = Options::Mode::Info;
   if (!output::find_format(o.format)) return unknown_format(o.format);
   if (p.help || p.version || p.tables || p.info) return std::move(o);
-  if (!p.missing.empty()) return Error(fmt::format("the option {} is not supported yet", p.missing.front()));
   if (p.list) o.mode = Options::Mode::List;
   if (p.format) o.mode = Options::Mode::Format;
+  if (p.fix) o.mode = Options::Mode::Fix;
   if (p.app.count("-e")) o.program_text = p.program;
   if (p.app.count("-c")) o.command = p.command;
   if (p.app.count("-p")) {

@@ -13,7 +13,7 @@
 namespace trc::cli {
 
 struct Options {
-  enum class Mode : std::uint8_t { Run, List, Help, Version, Tables, Format, Info, Explain };
+  enum class Mode : std::uint8_t { Run, List, Help, Version, Tables, Format, Fix, Info, Explain };
   Mode mode = Mode::Run;
   std::optional<std::string> program_text;   ///< -e
   std::string file;                          ///< script, "-" for standard input
@@ -41,16 +41,16 @@ struct Options {
   std::vector<std::string> dumps;            ///< -d
   std::string emit_elf, emit_llvm;           ///< --emit-elf, --emit-llvm
   std::vector<std::string> no_features;      ///< --no-feature
+  std::string traceable_functions;           ///< --traceable-functions; empty: the kernel's own list
 };
 
 /// Options from the command line. The error is one sentence, its hint names the way out.
 Result<Options> parse_options(int argc, char** argv);
 
-/// One row of --help; `missing`: known, and refused by name because it is not built yet.
+/// One row of --help.
 struct OptionRow {
   std::vector<std::string> names;   ///< with their dashes
   std::string value, doc, group;
-  bool missing = false;
 };
 std::vector<OptionRow> option_table();
 

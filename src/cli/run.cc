@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <set>
 
 #include "ast/passes/analyse.h"
 #include "ast/print.h"
@@ -34,11 +35,25 @@ namespace {
 
 bool wants_dump(const Options& o, const char* stage) { return std::find(o.dumps.begin(), o.dumps.end(), stage) != o.dumps.end(); }
 
+/// What is more to be had than the messages: explanations, and the mends that are certain.
+std::string ways_on(const Diagnostics& diags, const Options& o) {
+  std::set<std::string> codes;
+  bool has_edits = false;
+  for (const Diagnostic& d : diags.all()) {
+    if (severity_of(d.code) == Severity::Error) codes.insert(slug_of(d.code));
+    has_edits |= !d.edits.empty();
+  }
+  std::string text = fmt::format("For more: trc explain {}\n", fmt::join(codes, ", trc explain "));
+  if (has_edits && !script_path(o).empty()) text += fmt::format("trc --fix {} writes what stands behind FIX\n", o.file);
+  return text;
+}
+
 /// Prints what the compiler has to say about the script.
 void print_diagnostics(const Diagnostics& diags, const std::vector<const SourceFile*>& files, const Options& o) {
   if (diags.ok() && o.no_warnings) return;
   std::fflush(stdout);
-  const std::string text = o.json_diagnostics ? render_json(diags, files) : render_text(diags, files, use_color());
+  std::string text = o.json_diagnostics ? render_json(diags, files) : render_text(diags, files, use_color());
+  if (!diags.ok() && !o.json_diagnostics && !o.quiet && !o.compat) text += ways_on(diags, o);
   std::fputs(text.c_str(), stderr);
 }
 
@@ -107,6 +122,8 @@ Result<int> run_image(const Options& o, const image::ProgramImage& image, runtim
   run.all_warnings = o.all_warnings;
   run.no_warnings = o.no_warnings;
   run.dry_run = o.dry_run;
+  run.show_libbpf = wants_dump(o, "libbpf");
+  run.show_verifier = wants_dump(o, "verifier");
   run.unsafe = o.unsafe;
   run.exit_with_child = o.exit_with_child;
   run.stop_on_map = o.stop_on_map;
@@ -161,14 +178,17 @@ class StageTimes {
 
 Result<int> run_script(const Options& o) {
   symbols::set_debug_folders(o.debug_folders);
+  if (!o.traceable_functions.empty()) {
+    if (::access(o.traceable_functions.c_str(), R_OK) != 0) return Error::from_errno(fmt::format("--traceable-functions '{}'", o.traceable_functions));
+    kernel::set_traceable_functions(o.traceable_functions);
+  }
   TRC_TRY(file, read_program(o));
   if (const std::string_view image = saved_image(file.text()); !image.empty()) return run_saved(o, image);
 
   StageTimes times;
   Diagnostics diags;
   if (wants_dump(o, "tokens")) std::fputs(parser::dump_tokens(file, {.positionals = o.positionals}).c_str(), stdout);
-  const std::string path = o.program_text || o.file == "-" ? "" : o.file;
-  const parser::LoadedScript script = parser::load(std::move(file), {o.positionals, path}, diags);
+  const parser::LoadedScript script = parser::load(std::move(file), {o.positionals, script_path(o)}, diags);
   const ast::Program& program = script.program;
   const std::vector<const SourceFile*> files = script.files();
   times.stage("parse");
@@ -184,13 +204,7 @@ Result<int> run_script(const Options& o) {
   }
 
   if (o.stop == Options::Stop::Never) TRC_CHECK(kernel::check_privileges());
-  ast::AnalyseOptions analyse;
-  analyse.named_parameters = o.named;
-  analyse.positionals = o.positionals;
-  analyse.unsafe = o.unsafe;
-  analyse.headers = {o.include_folders, o.include_files};
-  analyse.compat = o.compat;
-  analyse.scope.unsafe = o.unsafe;
+  ast::AnalyseOptions analyse = analyse_options(o);
   runtime::EndSignals signals;
   std::unique_ptr<runtime::Child> child;
   if (o.pid) {
@@ -212,16 +226,17 @@ Result<int> run_script(const Options& o) {
   if (wants_dump(o, "typed")) std::fputs(typed::dump(analysis->program).c_str(), stdout);
 
   codegen::CodegenOptions codegen;
-  codegen.report_reads = o.all_warnings;
   codegen.keep_ir = wants_dump(o, "codegen") || wants_dump(o, "codegen-opt") || !o.emit_llvm.empty();
   codegen.keep_assembly = wants_dump(o, "asm");
   const std::unique_ptr<FileCache> cache = o.no_cache || o.stop == Options::Stop::AfterBench ? nullptr : FileCache::open(cache_folder());
   codegen.cache = cache.get();
+  codegen.report_reads = o.all_warnings;
   TRC_TRY(code, codegen::generate(analysis->program, codegen));
   if (o.verbose && code.from_cache) fmt::print(stderr, "compiled in an earlier run: {}\n", cache_folder());
   times.stage("generate");
   code.image.settings = std::move(analysis->settings);
   for (const SourceFile* source : files) code.image.sources.push_back({source->name(), std::string(source->text())});
+  code.image.expansions = diags.expansions();
   TRC_TRY(done, emit(o, code));
   if (!o.aot_file.empty()) TRC_CHECK(write_executable(o.aot_file, code.image));
   if (o.stop == Options::Stop::AfterBench) std::fputs(times.text().c_str(), stdout);

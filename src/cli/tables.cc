@@ -48,11 +48,7 @@ void write_probes(JsonWriter& json) {
   for (const probes::Provider* provider : probes::registry()) {
     json.begin_object().key("name").string(provider->name()).key("aliases").begin_array();
     for (const std::string_view alias : provider->aliases()) json.string(alias);
-    json.end_array().key("doc").string(provider->doc()).key("example").string(provider->example()).key("missing").boolean(false).end_object();
-  }
-  for (const std::string_view name : probes::unbuilt_providers()) {
-    json.begin_object().key("name").string(name).key("aliases").begin_array().end_array();
-    json.key("doc").string("Not supported yet.").key("example").string("").key("missing").boolean(true).end_object();
+    json.end_array().key("doc").string(provider->doc()).key("example").string(provider->example()).end_object();
   }
   json.end_array();
 }
@@ -71,8 +67,7 @@ void write_options(JsonWriter& json) {
   for (const OptionRow& row : option_table()) {
     json.begin_object().key("names").begin_array();
     for (const std::string& name : row.names) json.string(name);
-    json.end_array().key("value").string(row.value).key("doc").string(row.doc).key("group").string(row.group);
-    json.key("missing").boolean(row.missing).end_object();
+    json.end_array().key("value").string(row.value).key("doc").string(row.doc).key("group").string(row.group).end_object();
   }
   json.end_array();
 }

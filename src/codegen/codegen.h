@@ -29,8 +29,8 @@ inline constexpr const char* kSectionPrefix = "trc/";
 struct CodegenOptions {
   bool keep_ir = false;          ///< fill `ir` and `optimized_ir` of the result (-d codegen, codegen-opt)
   bool keep_assembly = false;    ///< fill `assembly`
-  bool report_reads = false;     ///< the first failed read of each place in the script is sent as a HelperError; otherwise they are only counted
   const FileCache* cache = nullptr;   ///< of objects that were made in earlier runs; not asked when something is to be kept
+  bool report_reads = false;     ///< reads of memory and of map elements that fail are events with their place, not only counted (-k)
 };
 
 struct CodegenResult {

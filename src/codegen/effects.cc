@@ -1,5 +1,6 @@
 #include "codegen/effects.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <set>
@@ -32,6 +33,9 @@ struct Parts {
   void operator()(const ReadContext&) const {}
   void operator()(const Runtime&) const {}
   void operator()(const Comm&) const {}
+  void operator()(const ReadPath&) const {}
+  void operator()(const AskObject&) const {}
+  void operator()(const SendPacket& op) const { of(op.length), of(op.offset); }
   void operator()(const ProbeId&) const {}
   void operator()(const ProbeIs&) const {}
   void operator()(const MapLength&) const {}
@@ -79,6 +83,7 @@ struct Parts {
   void operator()(const MapAggregate& op) const { of(op.key), of(op.argument); }
   void operator()(const Emit& op) const { of(op.fields); }
   void operator()(const EmitJoin& op) const { of(op.array); }
+  void operator()(const PrintToFile& op) const { of(op.values); }
   void operator()(const If& op) const { of(op.condition), of(op.then), of(op.otherwise); }
   void operator()(const While& op) const { of(op.condition), of(op.body); }
   void operator()(const ForRange& op) const { of(op.from), of(op.to), of(op.body); }
@@ -101,6 +106,17 @@ bool node_leaves_loop(const Node& node) {
     if (std::holds_alternative<Break>(node.op) || std::holds_alternative<Continue>(node.op)) return true;
     if (is_loop(node)) return false;   // its own
   }
+  std::visit(parts, node.op);
+  return found;
+}
+
+template <class Node>
+bool node_takes_stacks(const Node& node) {
+  if constexpr (std::is_same_v<Node, Value>) {
+    if (std::holds_alternative<CaptureStack>(node.op) || std::holds_alternative<StackLength>(node.op)) return true;
+  }
+  bool found = false;
+  const Parts parts{[&](const Value& part) { found = found || node_takes_stacks(part); }, [&](const Statement& part) { found = found || node_takes_stacks(part); }};
   std::visit(parts, node.op);
   return found;
 }
@@ -159,6 +175,10 @@ bool writes(const Value& value) {
 }
 
 std::size_t weight(const Statement& statement) { return node_weight(statement); }
+
+bool take_stacks(const Statements& body) {
+  return std::any_of(body.begin(), body.end(), [](const Statement& statement) { return node_takes_stacks(statement); });
+}
 
 std::set<SlotId> changed_slots(const Statements& body, const Value* condition) {
   std::set<SlotId> slots;

@@ -13,6 +13,9 @@ bool writes(const typed::Value& value);
 /// How much code it becomes, roughly: one for each operation, more for those that are known to be long.
 std::size_t weight(const typed::Statement& statement);
 
+/// Whether one of the statements walks a stack, which is many calls deep.
+bool take_stacks(const typed::Statements& body);
+
 /// The variables that a round of a loop may change.
 std::set<typed::SlotId> changed_slots(const typed::Statements& body, const typed::Value* condition = nullptr);
 

@@ -69,7 +69,7 @@ llvm::Value* FunctionEmitter::emit_division(const typed::Binary& op, Span span, 
   llvm::BasicBlock *by_zero = block("by_zero"), *fine = block("divide"), *after = block("quotient");
   builder_.CreateCondBr(builder_.CreateIsNull(right), by_zero, fine);
   builder_.SetInsertPoint(by_zero);
-  report_error("division by zero", span);
+  report_error("Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the result.", span);
   llvm::BasicBlock* zero_end = builder_.GetInsertBlock();
   builder_.CreateBr(after);
   builder_.SetInsertPoint(fine);

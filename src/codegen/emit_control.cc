@@ -24,7 +24,7 @@ constexpr std::uint64_t kContinueLoop = 0, kLeaveLoop = 1, kPartContinues = 2;
 // BPF_MAX_LOOPS in include/linux/bpf.h: the rounds of one bpf_loop. Those of all in one run have a limit of ours, for nested ones could hold a CPU for days.
 constexpr std::uint64_t kMostRounds = 8388608, kMostRoundsOfRun = 67108864;
 // The verifier follows calls 8 deep (MAX_CALL_FRAMES in include/linux/bpf_verifier.h), library functions included. Loops in so many others are native ones.
-constexpr int kMostNestedCallbacks = 5;
+constexpr int kMostNestedCallbacks = 5, kMostAroundStacks = 2;
 
 }  // namespace
 
@@ -179,13 +179,17 @@ void FunctionEmitter::open_program() {
   if (!state_.function && state_.program.context.kind == lang::ProgramKind::TestRun && module_.functions_leave()) {
     builder_.CreateAlignedStore(builder_.getInt32(0), module_.leaving(), llvm::Align(4), true);
   }
-  if (!state_.function && state_.program.context.kind != lang::ProgramKind::TestRun) {
+  // A pinned iterator goes on when trc has ended.
+  if (!state_.function && state_.program.context.kind != lang::ProgramKind::TestRun && !state_.program.context.prints_to_file) {
     auto* frozen = builder_.CreateAlignedLoad(builder_.getInt32Ty(), module_.frozen(), llvm::Align(4), true);
     llvm::BasicBlock* running = block("running");
     builder_.CreateCondBr(builder_.CreateIsNotNull(frozen), exit_, running, rarely());
     builder_.SetInsertPoint(running);
   }
-  if (state_.program.context.kind == lang::ProgramKind::Iterator) skip_end_of_iterator();
+  if (state_.program.context.kind == lang::ProgramKind::Iterator) {
+    skip_end_of_iterator();
+    if (!state_.program.context.prints_to_file) write_step_of_iterator();
+  }
 }
 
 // The kernel calls the program once more at the end, with null for what it has no more of.
@@ -196,6 +200,17 @@ void FunctionEmitter::skip_end_of_iterator() {
     builder_.CreateCondBr(builder_.CreateIsNull(read_context(member)), exit_, there, rarely());
     builder_.SetInsertPoint(there);
   }
+}
+
+/// struct bpf_iter__KIND begins with `meta`, and that with the file (linux/bpf.h).
+void FunctionEmitter::with_iterator_file(const std::function<void(llvm::Value*)>& use) {
+  const lang::ContextValue meta{"meta", lang::make_pointer(lang::make_void(), lang::AddressSpace::Kernel), lang::ContextSource{0}, ""};
+  with_object({meta, {0, 0}}, use);
+}
+
+// A byte for each run: so whoever reads the file decides how many runs there are before it looks at the ring (kernel::read_iterator).
+void FunctionEmitter::write_step_of_iterator() {
+  with_iterator_file([&](llvm::Value* file) { helper(BPF_FUNC_seq_write, {file, module_.zeros(1), builder_.getInt32(1)}); });
 }
 
 void FunctionEmitter::close_program() {
@@ -426,10 +441,10 @@ void FunctionEmitter::leave_after_loop_call() {
 
 // ---- loops ----
 
-bool FunctionEmitter::is_deep() const {
+bool FunctionEmitter::is_deep(const typed::Statements& body) const {
   int callbacks = 0;
   for (const FunctionEmitter* around = parent_; around; around = around->parent_) ++callbacks;
-  return callbacks >= kMostNestedCallbacks;
+  return callbacks >= (take_stacks(body) ? kMostAroundStacks : kMostNestedCallbacks);
 }
 
 void FunctionEmitter::native_loop(const std::function<llvm::Value*()>& condition, const std::function<void()>& next, const typed::Statements& statements) {
@@ -480,7 +495,7 @@ llvm::Value* FunctionEmitter::bpf_loop(llvm::Value* rounds, llvm::Function* call
 
 // A call per round, so that the verifier need not see an end to it: of a native loop it follows each round, as far as it knows the values.
 void FunctionEmitter::emit(const typed::While& statement) {
-  if (is_deep()) return native_loop([&] { return condition(*statement.condition); }, [] {}, statement.body);
+  if (is_deep(statement.body)) return native_loop([&] { return condition(*statement.condition); }, [] {}, statement.body);
   const auto changed = changed_slots(statement.body, statement.condition.get());
   llvm::Function* callback = make_callback("while", {builder_.getInt64Ty(), pointer_type()}, span_);
   emit_callback(callback, 1, [&](FunctionEmitter& inner) {
@@ -504,7 +519,7 @@ void FunctionEmitter::emit(const typed::ForRange& statement) {
   llvm::Value* from = scalar(*statement.from);
   llvm::Value* to = scalar(*statement.to);
   const lang::Type& type = state_.program.slots[statement.variable];
-  if (is_deep()) {
+  if (is_deep(statement.body)) {
     const Place at = frame_at(add_to_frame(8)), end = frame_at(add_to_frame(8));
     auto* wide = builder_.getInt64Ty();
     builder_.CreateStore(from, at.pointer);

@@ -2,28 +2,14 @@
 #include <linux/bpf.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 
-#include "base/assert.h"
 #include "codegen/effects.h"
 #include "codegen/function_emitter.h"
+#include "stdlib/packet_abi.h"
 
 namespace trc::codegen {
-namespace {
-
-const char* name_of_read(int helper) {
-  switch (helper) {
-    case BPF_FUNC_probe_read_user: return "probe_read_user";
-    case BPF_FUNC_probe_read_kernel: return "probe_read_kernel";
-    case BPF_FUNC_probe_read_user_str: return "probe_read_user_str";
-    case BPF_FUNC_probe_read_kernel_str: return "probe_read_kernel_str";
-    default: break;
-  }
-  TRC_UNREACHABLE("a helper that reads nothing");
-}
-
-}  // namespace
-
 void FunctionEmitter::send(std::uint32_t event, const std::function<void(Place)>& fill) {
   const std::uint32_t size = module_.image.events[event].size;
   auto* record = helper(BPF_FUNC_ringbuf_reserve, {module_.ring(), i64(size), i64(0)}, pointer_type());
@@ -85,17 +71,61 @@ void FunctionEmitter::emit(const typed::EmitJoin& statement) {
   });
 }
 
+// The kernel reads texts from where they lie and formats at once. What finds no room in the file is written again: the kernel then makes more and runs
+// the program once more.
+void FunctionEmitter::emit(const typed::PrintToFile& statement) {
+  std::vector<llvm::Value*> words;
+  for (const typed::ValuePtr& value : statement.values) {
+    words.push_back(is_scalar(value->type) ? scalar(value) : builder_.CreatePtrToInt(address(*value).pointer, builder_.getInt64Ty()));
+  }
+  const auto bytes = static_cast<std::uint32_t>(8 * words.size());
+  const Place values = temporary(std::max(bytes, 8u));
+  for (std::size_t i = 0; i < words.size(); ++i) builder_.CreateAlignedStore(words[i], offset(values, 8 * i).pointer, llvm::Align(8));
+  const auto size = static_cast<std::uint32_t>(statement.format.size()) + 1;
+  llvm::Value* data = words.empty() ? llvm::ConstantPointerNull::get(builder_.getPtrTy()) : values.pointer;
+  with_iterator_file([&](llvm::Value* file) {
+    helper(BPF_FUNC_seq_printf, {file, module_.text(statement.format, size), builder_.getInt32(size), data, builder_.getInt32(bytes)});
+  });
+}
+
+llvm::Value* FunctionEmitter::send_packet(const typed::SendPacket& op) {
+  constexpr std::uint64_t kThisCpu = 0xffffffff, kLongest = 0xfffff;   // BPF_F_CURRENT_CPU; BPF_F_CTXLEN_MASK, in the upper half
+  llvm::Value *length = builder_.CreateAnd(scalar(op.length), i64(kLongest)), *left_out = scalar(op.offset);
+  const Place head = temporary(sizeof(trc_packet)), answer = temporary(8);
+  const auto put = [&](llvm::Value* value, std::size_t at) { builder_.CreateAlignedStore(value, offset(head, at).pointer, llvm::Align(4)); };
+  put(i64(op.event | static_cast<std::uint64_t>(state_.index) << 32), offsetof(trc_packet, event));
+  put(helper(BPF_FUNC_ktime_get_boot_ns, {}), offsetof(trc_packet, ns));
+  put(builder_.CreateTrunc(length, builder_.getInt32Ty()), offsetof(trc_packet, length));
+  put(builder_.CreateTrunc(left_out, builder_.getInt32Ty()), offsetof(trc_packet, offset));
+  builder_.CreateAlignedStore(i64(static_cast<std::uint64_t>(-ENOENT)), answer.pointer, answer.align);
+  with_object(op.skb, [&](llvm::Value* skb) {
+    llvm::Value* flags = builder_.CreateOr(builder_.CreateShl(length, 32), i64(kThisCpu));
+    llvm::Value* done = helper(BPF_FUNC_skb_output, {skb, module_.packets(), flags, head.pointer, i64(sizeof(trc_packet))});
+    check_read("skb_output", done);
+    builder_.CreateAlignedStore(done, answer.pointer, answer.align);
+  });
+  return builder_.CreateAlignedLoad(builder_.getInt64Ty(), answer.pointer, answer.align);
+}
+
 void FunctionEmitter::count_loss(std::size_t counter_offset) {
   module_.loss();
   builder_.CreateCall(module_.library_function("trc_count_loss"),
                       {builder_.getInt32(state_.index), builder_.getInt32(static_cast<std::uint32_t>(counter_offset))});
 }
 
-void FunctionEmitter::note_failed_read(llvm::Value* result, int helper) {
+void FunctionEmitter::check_read(const char* helper_name, llvm::Value* result) {
   if_then(builder_.CreateICmpSLT(result, i64(0)), [&] {
-    if (module_.report_reads) report_failure(name_of_read(helper), result, span_);
+    if (module_.report_reads) report_failure(helper_name, result, span_);
     else count_loss(offsetof(image::LossCounters, helper_failed));
   }, true);
+}
+
+void FunctionEmitter::check_found(llvm::Value* element) {
+  if (module_.report_reads) if_then(builder_.CreateIsNull(element), [&] { report_failure("map_lookup_elem", i64(0), span_); }, true);
+}
+
+void FunctionEmitter::check_deleted(llvm::Value* result) {
+  if (module_.report_reads) if_then(builder_.CreateICmpSLT(result, i64(0)), [&] { report_failure("map_delete_elem", result, span_); }, true);
 }
 
 void FunctionEmitter::report_error(std::string text, Span span) {

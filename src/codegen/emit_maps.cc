@@ -129,6 +129,7 @@ llvm::Value* FunctionEmitter::add_to_map(typed::MapId map, llvm::Value* key, llv
 
 llvm::Value* FunctionEmitter::map_get(const typed::MapGet& op, const lang::Type& type) {
   llvm::Value* found = lookup(module_.map(op.map), key_pointer(op.map, op.key));
+  if (op.key) check_found(found);
   llvm::AllocaInst* result = local("value");
   builder_.CreateStore(i64(0), result);
   if_then(builder_.CreateIsNotNull(found), [&] { builder_.CreateStore(load_scalar({found, llvm::Align(8)}, type), result); });
@@ -137,6 +138,7 @@ llvm::Value* FunctionEmitter::map_get(const typed::MapGet& op, const lang::Type&
 
 Place FunctionEmitter::map_get_address(const typed::MapGet& op, const lang::Type& type) {
   llvm::Value* found = lookup(module_.map(op.map), key_pointer(op.map, op.key));
+  if (op.key) check_found(found);
   // A branch, not a select: the verifier must see the null check.
   llvm::BasicBlock *missing = block("missing"), *after = block("element");
   llvm::BasicBlock* before = builder_.GetInsertBlock();
@@ -170,6 +172,7 @@ llvm::Value* FunctionEmitter::map_delete(const typed::MapDelete& op, Span) {
   llvm::Value* key = key_pointer(op.map, op.key);
   if (entry.has_key) {
     auto* done = helper(BPF_FUNC_map_delete_elem, {module_.map(op.map), key});
+    check_deleted(done);
     return builder_.CreateZExt(builder_.CreateIsNull(done), builder_.getInt64Ty());
   }
   llvm::AllocaInst* present = local("present");

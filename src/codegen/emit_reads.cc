@@ -69,6 +69,45 @@ llvm::Value* FunctionEmitter::traced_function_value(std::uint32_t at) {
   return builder_.CreateAlignedLoad(builder_.getInt64Ty(), place.pointer, place.align);
 }
 
+// The verifier follows pointers to kernel structures from the context on, through loads that it knows and constants that are added. A load through
+// one that may be null is refused, so each is compared first.
+void FunctionEmitter::with_object(const typed::KernelObject& object, const std::function<void(llvm::Value*)>& use) {
+  auto* load = llvm::FunctionType::get(builder_.getInt64Ty(), {builder_.getInt64Ty()}, false);
+  llvm::BasicBlock* after = block("object_used");
+  const auto go_on_if_there = [&](llvm::Value* pointer) {
+    llvm::BasicBlock* there = block("object");
+    builder_.CreateCondBr(builder_.CreateIsNull(pointer), after, there);
+    builder_.SetInsertPoint(there);
+  };
+  llvm::Value* pointer = load_context(std::get<lang::ContextSource>(object.base.source).offset, 8);
+  go_on_if_there(pointer);
+  for (std::size_t i = 0; i + 1 < object.offsets.size(); ++i) {
+    const std::string instruction = fmt::format("$0 = *(u64 *)($1 + {})", object.offsets[i]);
+    pointer = builder_.CreateCall(llvm::InlineAsm::get(load, instruction, "=r,r", true), {pointer});
+    go_on_if_there(pointer);
+  }
+  const std::uint32_t last = object.offsets.empty() ? 0 : object.offsets.back();
+  use(builder_.CreateIntToPtr(last == 0 ? pointer : builder_.CreateAdd(pointer, i64(last)), pointer_type()));
+  fall_into(after);
+}
+
+llvm::Value* FunctionEmitter::ask_object(const typed::AskObject& op) {
+  const Place answer = temporary(8);
+  builder_.CreateAlignedStore(i64(0), answer.pointer, answer.align);
+  with_object(op.object, [&](llvm::Value* object) { builder_.CreateAlignedStore(helper(op.helper, {object}), answer.pointer, answer.align); });
+  return builder_.CreateAlignedLoad(builder_.getInt64Ty(), answer.pointer, answer.align);
+}
+
+// The kernel makes the path at the end of the room and moves it to the front, so something is left behind it.
+Store FunctionEmitter::read_path(const typed::ReadPath& op, std::uint32_t capacity, Tail tail) {
+  const Place made = temporary(capacity);
+  builder_.CreateAlignedStore(builder_.getInt8(0), made.pointer, made.align);
+  with_object(op.object, [&](llvm::Value* object) { check_read("d_path", helper(BPF_FUNC_d_path, {object, made.pointer, builder_.getInt32(capacity)})); });
+  return [this, made, capacity, tail](Place to) {
+    read_string(to, capacity, nullptr, builder_.CreatePtrToInt(made.pointer, builder_.getInt64Ty()), lang::AddressSpace::Kernel, tail);
+  };
+}
+
 llvm::Value* FunctionEmitter::read_context(const lang::ContextValue& value) {
   using namespace lang;
   const Type& type = value.type;
@@ -136,8 +175,8 @@ llvm::Value* FunctionEmitter::as_number(llvm::Value* pointer) {
 
 // The kernel fills the target with zeros when a read fails, so a failing read is 0 without a branch.
 void FunctionEmitter::read_memory(Place to, llvm::Value* bytes, llvm::Value* address, lang::AddressSpace space) {
-  const int read = is_user(space) ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel;
-  note_failed_read(helper(read, {to.pointer, bytes, address}), read);
+  const bool user = is_user(space);
+  check_read(user ? "probe_read_user" : "probe_read_kernel", helper(user ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel, {to.pointer, bytes, address}));
 }
 
 llvm::Value* FunctionEmitter::read_scalar(llvm::Value* address, lang::AddressSpace space, const lang::Type& type) {
@@ -148,6 +187,7 @@ llvm::Value* FunctionEmitter::read_scalar(llvm::Value* address, lang::AddressSpa
 
 void FunctionEmitter::read_string(Place to, std::uint32_t capacity, llvm::Value* length, llvm::Value* address, lang::AddressSpace space, Tail tail) {
   const int read_text = is_user(space) ? BPF_FUNC_probe_read_user_str : BPF_FUNC_probe_read_kernel_str;
+  const char* name = is_user(space) ? "probe_read_user_str" : "probe_read_kernel_str";
   if (tail == Tail::Zero) {
     zero(to, capacity);
   } else {
@@ -156,11 +196,11 @@ void FunctionEmitter::read_string(Place to, std::uint32_t capacity, llvm::Value*
   if (length) {
     llvm::Value* limit = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, opaque(length), i64(capacity));
     if (auto* constant = llvm::dyn_cast<llvm::ConstantInt>(length)) limit = i64(std::min<std::uint64_t>(constant->getZExtValue(), capacity));
-    if_then(builder_.CreateIsNotNull(limit), [&] { note_failed_read(helper(read_text, {to.pointer, limit, address}), read_text); });
+    if_then(builder_.CreateIsNotNull(limit), [&] { check_read(name, helper(read_text, {to.pointer, limit, address})); });
     return;
   }
   llvm::Value* read = helper(read_text, {to.pointer, i64(capacity), address});
-  note_failed_read(read, read_text);
+  check_read(name, read);
   // When it was full, its last byte is what stood there: a text without NUL is known to be cut.
   if_then(builder_.CreateICmpEQ(read, i64(capacity)), [&] {
     const Place last = offset(to, capacity - 1);

@@ -180,7 +180,10 @@ llvm::Value* FunctionEmitter::scalar(const typed::Value& value) {
           },
           [](const StringConstant&) -> llvm::Value* { TRC_UNREACHABLE("a string is not a scalar"); },
           [](const Comm&) -> llvm::Value* { TRC_UNREACHABLE("comm is not a scalar"); },
+          [&](const AskObject& op) -> llvm::Value* { return normalise(ask_object(op), type); },
+          [&](const SendPacket& op) -> llvm::Value* { return send_packet(op); },
           [](const ReadString&) -> llvm::Value* { TRC_UNREACHABLE("a string is not a scalar"); },
+          [](const ReadPath&) -> llvm::Value* { TRC_UNREACHABLE("a string is not a scalar"); },
           [](const ReadBuffer&) -> llvm::Value* { TRC_UNREACHABLE("a buffer is not a scalar"); },
           [](const MakeTuple&) -> llvm::Value* { TRC_UNREACHABLE("a tuple is not a scalar"); },
           [](const CaptureStack&) -> llvm::Value* { TRC_UNREACHABLE("a stack is not a scalar"); },
@@ -303,6 +306,7 @@ Store FunctionEmitter::prepare_here(const typed::Value& value, Tail tail) {
             const lang::AddressSpace space = op.address->type.space;
             return [this, from, length, space, tail, &type](Place to) { read_string(to, type.size, length, from, space, tail); };
           },
+          [&](const ReadPath& op) { return read_path(op, type.size, tail); },
           [&](const ReadBuffer& op) -> Store {
             llvm::Value* from = scalar(op.address);
             llvm::Value* length = op.length ? scalar(op.length) : nullptr;
@@ -411,7 +415,7 @@ Place FunctionEmitter::element(const typed::Element& op, Span span) {
   auto* found = builder_.CreateGEP(builder_.getInt8Ty(), base.pointer, builder_.CreateMul(index, i64(bytes)));
   builder_.CreateBr(after);
   builder_.SetInsertPoint(outside);
-  report_error("array index out of bounds", span);
+  report_error("Array access out of bounds. 0 is read instead.", span);
   llvm::BasicBlock* outside_end = builder_.GetInsertBlock();
   builder_.CreateBr(after);
   builder_.SetInsertPoint(after);

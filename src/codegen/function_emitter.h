@@ -72,6 +72,8 @@ class FunctionEmitter {
   void lay_out_slots();
   void open_program();
   void skip_end_of_iterator();
+  void write_step_of_iterator();
+  void with_iterator_file(const std::function<void(llvm::Value*)>& use);
   void close_program();
   void take_parameters();
   void give_result();
@@ -89,6 +91,7 @@ class FunctionEmitter {
   void emit(const typed::MapAggregate&);
   void emit(const typed::Emit&);
   void emit(const typed::EmitJoin&);
+  void emit(const typed::PrintToFile&);
   void emit(const typed::If&);
   void emit(const typed::While&);
   void emit(const typed::ForRange&);
@@ -98,8 +101,8 @@ class FunctionEmitter {
   void emit(const typed::Return&);
   void return_from_program(llvm::Value* value);
   void leave_after_loop_call();
-  /// Is this function called from so many others that loops in it cannot be calls too?
-  bool is_deep() const;
+  /// Is this function called from so many others that a loop in it cannot be calls of its body too?
+  bool is_deep(const typed::Statements& body) const;
   /// `condition` is emitted where each round begins, `next` where it ends.
   void native_loop(const std::function<llvm::Value*()>& condition, const std::function<void()>& next, const typed::Statements& statements);
   /// `value`, of which the verifier then knows nothing. `unknown`: any number that it does not know.
@@ -166,6 +169,10 @@ class FunctionEmitter {
   llvm::Value* context();
   llvm::Value* runtime_constant(typed::RuntimeConstant which);
   llvm::Value* traced_function_value(std::uint32_t at);
+  void with_object(const typed::KernelObject& object, const std::function<void(llvm::Value*)>& use);
+  llvm::Value* ask_object(const typed::AskObject& op);
+  llvm::Value* send_packet(const typed::SendPacket& op);
+  Store read_path(const typed::ReadPath& op, std::uint32_t capacity, Tail tail);
   llvm::Value* read_context(const lang::ContextValue& value);
   Store prepare_context(const lang::ContextValue& value);
   llvm::Value* load_context(std::uint32_t at, std::uint32_t bytes);  // 1, 2, 4 or 8 bytes, zero-extended
@@ -207,8 +214,11 @@ class FunctionEmitter {
   void report_error(std::string text, Span span);
   void report_failure(const char* helper_name, llvm::Value* code, Span span);
   void count_loss(std::size_t counter_offset);
-  /// Failed reads are counted, or reported where that is asked for.
-  void note_failed_read(llvm::Value* result, int helper);
+  /// A read that failed gives zeros, which is often meant: it is counted, and reported only if that was asked for.
+  void check_read(const char* helper_name, llvm::Value* result);
+  /// The same for an element of a map that is not there.
+  void check_found(llvm::Value* element);
+  void check_deleted(llvm::Value* result);
 
   // ---- stacks (emit_stacks.cc) ----
   Store capture_stack(const typed::CaptureStack&, const lang::Type& type);

@@ -130,7 +130,7 @@ void describe_programs(const typed::TypedProgram& program, image::ProgramImage& 
                            p.context.return_value.has_value();
     image.programs.push_back({p.name, p.context.kind, probe.needs_cookie, is_return, p.context.bound_to, p.compared, probe.span});
   }
-  for (const typed::ProbeSpec& probe : program.probes) image.probes.push_back({probe.provider, probe.text, probe.program, probe.span});
+  for (const typed::ProbeSpec& probe : program.probes) image.probes.push_back({probe.provider, probe.text, probe.program, probe.span, probe.note});
 }
 
 // From fast code to code that always fits: how much LLVM puts on the stack besides, to free registers, is known only when it has.
@@ -149,9 +149,8 @@ Result<std::optional<CodegenResult>> generate_within(const StackBudget& budget, 
   context.setDiscardValueNames(!options.keep_ir);
   TRC_TRY(target, make_bpf_target());
 
-  ModuleEmitter emitter(program, context, target->createDataLayout(), budget);
+  ModuleEmitter emitter(program, context, target->createDataLayout(), budget, options.report_reads);
   emitter.module.setTargetTriple(target->getTargetTriple().str());
-  emitter.report_reads = options.report_reads;
   FunctionEmitter::declare_functions(emitter);
   for (std::uint32_t i = 0; i < program.functions.size(); ++i) FunctionEmitter::emit_function(emitter, i);
   for (std::uint32_t i = 0; i < program.programs.size(); ++i) FunctionEmitter::emit_program(emitter, i);

@@ -4,6 +4,7 @@
 
 #include "codegen/module_emitter.h"
 #include "lang/aggregates.h"
+#include "stdlib/packet_abi.h"
 #include "stdlib/process_tree_abi.h"
 #include "stdlib/python_walk.h"
 #include "stdlib/scratch.h"
@@ -97,6 +98,13 @@ llvm::GlobalVariable* ModuleEmitter::loss() {
                               .per_cpu = true});
   }
   return loss_;
+}
+
+llvm::GlobalVariable* ModuleEmitter::packets() {
+  if (!packets_) {
+    packets_ = add_internal_map({.name = TRC_PACKET_MAP, .role = image::MapRole::Given, .bpf_type = BPF_MAP_TYPE_PERF_EVENT_ARRAY, .key_size = 4, .value_size = 4});
+  }
+  return packets_;
 }
 
 llvm::GlobalVariable* ModuleEmitter::scratch(std::uint32_t bytes) {

@@ -41,8 +41,8 @@ void keep_operands(llvm::NamedMDNode& list, const std::function<bool(llvm::MDNod
 }  // namespace
 
 ModuleEmitter::ModuleEmitter(const typed::TypedProgram& typed_program, llvm::LLVMContext& context, const llvm::DataLayout& layout,
-                             const StackBudget& stack_budget)
-    : program(typed_program), budget(stack_budget), module("trc", context), debug(module, typed_program) {
+                             const StackBudget& stack_budget, bool with_reads)
+    : program(typed_program), budget(stack_budget), report_reads(with_reads), module("trc", context), debug(module, typed_program) {
   module.setDataLayout(layout);
   for (const typed::Map& map : program.maps) add_user_map(map);
   image.events = program.events;

@@ -26,14 +26,15 @@ struct StackBudget {
 /// What the runner needs no name for, but code generation does: where things lie in the image.
 class ModuleEmitter {
  public:
-  ModuleEmitter(const typed::TypedProgram& typed_program, llvm::LLVMContext& context, const llvm::DataLayout& layout, const StackBudget& stack_budget);
+  ModuleEmitter(const typed::TypedProgram& typed_program, llvm::LLVMContext& context, const llvm::DataLayout& layout, const StackBudget& stack_budget,
+                bool with_reads);
 
   const typed::TypedProgram& program;
   const StackBudget budget;
+  const bool report_reads;   ///< CodegenOptions::report_reads
   llvm::Module module;
   image::ProgramImage image;
   DebugInfo debug;
-  bool report_reads = false;                ///< CodegenOptions::report_reads
   std::vector<llvm::Function*> functions;   ///< of the script, by number
 
   // ---- maps (maps.cc) ----
@@ -51,6 +52,8 @@ class ModuleEmitter {
   void use_python(std::uint32_t words);
   /// What trc_in_tree() reads.
   void use_process_tree();
+  /// Where packets go (stdlib/packet_abi.h).
+  llvm::GlobalVariable* packets();
   /// The map of scratch slots, each with room for `bytes` (besides the claim).
   llvm::GlobalVariable* scratch(std::uint32_t bytes);
   /// A new place whose first failure is reported; its number in the "trc_sites" map.
@@ -101,7 +104,7 @@ class ModuleEmitter {
 
   std::deque<image::MapEntry> maps_;                 // becomes image.maps; what map_entry() gave stays valid
   std::vector<llvm::GlobalVariable*> map_symbols_;   // as maps_
-  llvm::GlobalVariable *ring_ = nullptr, *loss_ = nullptr, *scratch_ = nullptr, *sites_ = nullptr, *walks_ = nullptr, *python_walks_ = nullptr, *zeros_ = nullptr,
+  llvm::GlobalVariable *ring_ = nullptr, *loss_ = nullptr, *scratch_ = nullptr, *sites_ = nullptr, *walks_ = nullptr, *python_walks_ = nullptr, *packets_ = nullptr, *zeros_ = nullptr,
                        *frozen_ = nullptr, *leaving_ = nullptr;
   std::uint32_t scratch_bytes_ = 0, site_count_ = 0, zero_bytes_ = 0;
   std::uint32_t stack_capacity_ = 0, python_words_ = 0;

@@ -84,8 +84,9 @@ struct ProbeEntry {
   std::string text;                 ///< canonical, as `probe` prints it when it stands for one place
   std::uint32_t program = 0;        ///< index into programs
   Span span;
+  std::string note = {};            ///< for the user, when it is attached: what a wildcard passed over
   template <class Archive>
-  void serialize(Archive& ar) { ar(provider, text, program, span); }
+  void serialize(Archive& ar) { ar(provider, text, program, span, note); }
 };
 
 /// Where a program's instruction came from, for verifier refusals; and the sources themselves, for run-time messages.
@@ -163,13 +164,14 @@ struct ProgramImage {
   std::vector<KernelFieldEntry> kernel_fields;
   std::vector<KernelSymbolEntry> kernel_symbols;
   std::vector<SourceText> sources;
+  std::vector<Span> expansions;         ///< calls of macros: Span::expansion - 1 is an index; one inside of another comes behind it
   std::vector<std::uint32_t> helpers;   ///< kernel helpers the programs call (enum bpf_func_id), sorted
   Settings settings;
   /// Where in ".bss" a u32 lies that makes every program but those of begin and end return at once while it is not 0. The runner sets it
   /// when the run ends, so that what is printed does not move while attachments are taken away. kNoOffset: the object has none.
   std::uint32_t frozen_offset = kNoOffset;
   template <class Archive>
-  void serialize(Archive& ar) { ar(object, maps, programs, probes, events, constants, kernel_fields, kernel_symbols, sources, helpers, settings, frozen_offset); }
+  void serialize(Archive& ar) { ar(object, maps, programs, probes, events, constants, kernel_fields, kernel_symbols, sources, expansions, helpers, settings, frozen_offset); }
 };
 
 /// Header (magic, version, fingerprint of the type and action lists, architecture, size), then the archive.

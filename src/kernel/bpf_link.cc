@@ -150,24 +150,41 @@ Result<Fd> attach_function(int program, std::optional<std::uint64_t> cookie) {
   return Fd(link);
 }
 
-Result<> run_iterator(int program, std::int32_t pid) {
+Result<Fd> attach_iterator(int program, const Iteration& request) {
   LIBBPF_OPTS(bpf_link_create_opts, options);
   bpf_iter_link_info info{};
-  if (pid > 0) {
-    info.task.pid = static_cast<std::uint32_t>(pid);
+  if (request.kind == "cgroup") {
+    info.cgroup.order = BPF_CGROUP_ITER_DESCENDANTS_PRE;   // from the root; the kernel takes no default
+  } else if (request.pid > 0) {
+    info.task.pid = static_cast<std::uint32_t>(request.pid);
+  }
+  if (request.kind == "cgroup" || request.pid > 0) {
     options.iter_info = &info;
     options.iter_info_len = sizeof info;
   }
-  const Fd link(bpf_link_create(program, 0, BPF_TRACE_ITER, &options));
-  if (!link || link.get() < 0) return Error::from_errno("connect the program");
-  const Fd iterator(bpf_iter_create(link.get()));
-  if (!iterator || iterator.get() < 0) return Error::from_errno("run the iterator");
-  char text[4096];
+  const int link = bpf_link_create(program, 0, BPF_TRACE_ITER, &options);
+  if (link < 0) return Error::from_errno("connect the program");
+  return Fd(link);
+}
+
+Result<Fd> open_iterator(int link) {
+  const int iterator = bpf_iter_create(link);
+  if (iterator < 0) return Error::from_errno("run the iterator");
+  return Fd(iterator);
+}
+
+Result<bool> read_iterator(int iterator, std::size_t bytes) {
+  std::string thrown_away(bytes, '\0');
   for (;;) {
-    const ssize_t got = ::read(iterator.get(), text, sizeof text);
-    if (got == 0) return {};
-    if (got < 0 && errno != EAGAIN && errno != EINTR) return Error::from_errno("run the iterator");
+    const ssize_t got = ::read(iterator, thrown_away.data(), thrown_away.size());
+    if (got >= 0) return got != 0;
+    if (errno != EAGAIN && errno != EINTR) return Error::from_errno("run the iterator");   // EAGAIN: many elements, of which none was written about
   }
+}
+
+Result<> pin_link(int link, const std::string& path) {
+  if (bpf_obj_pin(link, path.c_str()) != 0) return Error::from_errno("pin to " + path);
+  return {};
 }
 
 Result<PerfLink> attach_sampling(int program, const Sampling& sampling, std::int32_t task, int cpu, Inherit inherit, std::optional<std::uint64_t> cookie) {

@@ -53,8 +53,19 @@ Result<PerfLink> attach_kprobe_event(int program, const KprobeEvent& request, st
 Result<PerfLink> attach_tracepoint(int program, std::uint32_t id, std::optional<std::uint64_t> cookie);
 /// A program of type Fentry or Fexit to the function that it was bound to.
 Result<Fd> attach_function(int program, std::optional<std::uint64_t> cookie);
-/// Runs a program of type Iterator over everything, or over what belongs to process `pid`; returns when it is done.
-Result<> run_iterator(int program, std::int32_t pid);
+struct Iteration {
+  std::string kind;                   ///< "task"
+  std::int32_t pid = -1;              ///< only what belongs to this process
+};
+/// The link of a program of type Iterator.
+Result<Fd> attach_iterator(int program, const Iteration& request);
+/// A file; reading it runs the program, from the start.
+Result<Fd> open_iterator(int link);
+/// Reads so much that the program has run at least once, and at most `bytes` times when it writes a byte each time; what it wrote is thrown away.
+/// False: there is nothing more.
+Result<bool> read_iterator(int iterator, std::size_t bytes);
+/// Keeps a link in a file of a bpf file system.
+Result<> pin_link(int link, const std::string& path);
 Result<Fd> attach_raw_tracepoint(int program, const std::string& event, std::optional<std::uint64_t> cookie);
 
 struct Sampling {

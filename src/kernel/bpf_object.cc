@@ -5,58 +5,52 @@
 #include <linux/bpf.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "kernel/bpf_abi.h"
+#include "kernel/program_types.h"
 
 namespace trc::kernel {
 namespace {
 
-std::string* collected = nullptr;  // libbpf's print callback has no user argument; loading is single-threaded
+// libbpf's print callback has no user argument; loading is single-threaded
+std::string* collected = nullptr;
+std::string* collected_debug = nullptr;
 
 int collect(enum libbpf_print_level level, const char* format, va_list args) {
-  if (collected == nullptr || level == LIBBPF_DEBUG) return 0;
+  std::string* to = level == LIBBPF_DEBUG ? collected_debug : collected;
+  if (to == nullptr) return 0;
   char* text = nullptr;
   const int size = vasprintf(&text, format, args);
   if (size < 0) return 0;
-  collected->append(text, static_cast<std::size_t>(size));
+  to->append(text, static_cast<std::size_t>(size));
   std::free(text);
   return size;
 }
 
-/// Collects libbpf's messages into `to` for its lifetime.
+/// Collects libbpf's messages into `to` for its lifetime, and its debug messages into `debug`, if there is one.
 class Collect {
  public:
-  explicit Collect(std::string& to) : previous_(collected) {
+  explicit Collect(std::string& to, std::string* debug = nullptr) : previous_(collected), previous_debug_(collected_debug) {
     collected = &to;
+    collected_debug = debug;
     libbpf_set_print(collect);
   }
-  ~Collect() { collected = previous_; }
+  ~Collect() {
+    collected = previous_;
+    collected_debug = previous_debug_;
+  }
   Collect(const Collect&) = delete;
   Collect& operator=(const Collect&) = delete;
 
  private:
   std::string* previous_;
+  std::string* previous_debug_;
 };
-
-struct TypeRow { bpf_prog_type type; int expected; };
-TypeRow row(ProgramType type) {
-  switch (type) {
-    case ProgramType::RawTracepoint: return {BPF_PROG_TYPE_RAW_TRACEPOINT, 0};
-    case ProgramType::Kprobe: return {BPF_PROG_TYPE_KPROBE, 0};
-    case ProgramType::KprobeMulti: return {BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI};
-    case ProgramType::UprobeMulti: return {BPF_PROG_TYPE_KPROBE, abi::kTraceUprobeMulti};
-    case ProgramType::Tracepoint: return {BPF_PROG_TYPE_TRACEPOINT, 0};
-    case ProgramType::PerfEvent: return {BPF_PROG_TYPE_PERF_EVENT, 0};
-    case ProgramType::Fentry: return {BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY};
-    case ProgramType::Fexit: return {BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT};
-    case ProgramType::Iterator: return {BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER};
-  }
-  return {BPF_PROG_TYPE_UNSPEC, 0};
-}
 
 /// The first complaint of libbpf, without its prefix: the cause; those that follow are consequences.
 std::string first_complaint(const std::string& log) {
@@ -71,14 +65,33 @@ Error outside(const std::string& section, std::size_t offset) {
 
 }  // namespace
 
-Result<std::unique_ptr<BpfObject>> BpfObject::open(std::string_view elf, const std::string& name) {
-  std::string log;
-  const Collect scope(log);
-  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name.c_str());
+ProgramTypeRow program_type_row(ProgramType type) {
+  switch (type) {
+    case ProgramType::RawTracepoint: return {BPF_PROG_TYPE_RAW_TRACEPOINT, 0};
+    case ProgramType::Kprobe: return {BPF_PROG_TYPE_KPROBE, 0};
+    case ProgramType::KprobeMulti: return {BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI};
+    case ProgramType::UprobeMulti: return {BPF_PROG_TYPE_KPROBE, abi::kTraceUprobeMulti};
+    case ProgramType::Tracepoint: return {BPF_PROG_TYPE_TRACEPOINT, 0};
+    case ProgramType::PerfEvent: return {BPF_PROG_TYPE_PERF_EVENT, 0};
+    case ProgramType::Fentry: return {BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY};
+    case ProgramType::Fexit: return {BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT};
+    case ProgramType::Iterator: return {BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER};
+  }
+  return {BPF_PROG_TYPE_UNSPEC, 0};
+}
+
+Result<std::unique_ptr<BpfObject>> BpfObject::open(std::string_view elf, const std::string& name, LoadTalk talk) {
+  std::string log, debug;
+  const bool with_debug = talk.debug || talk.verifier;
+  const Collect scope(log, with_debug ? &debug : nullptr);
+  // Level 2: all paths, also of what is accepted. Without a buffer of ours libbpf makes one as large as the log, and says it in a debug message.
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name.c_str(), .kernel_log_level = talk.verifier ? 2u : 0u);
   bpf_object* object = bpf_object__open_mem(elf.data(), elf.size(), &options);
   if (object == nullptr) return Error::from_errno("read the BPF object (" + first_complaint(log) + ")");
   auto result = std::unique_ptr<BpfObject>(new BpfObject(object));
   result->log_ = std::move(log);
+  result->debug_log_ = std::move(debug);
+  result->with_debug_ = with_debug;
   return result;
 }
 
@@ -87,7 +100,7 @@ BpfObject::~BpfObject() { bpf_object__close(object_); }
 Result<> BpfObject::set_type(const std::string& function, ProgramType type) {
   bpf_program* program = bpf_object__find_program_by_name(object_, function.c_str());
   if (program == nullptr) return Error("the BPF object has no program '" + function + "'");
-  const TypeRow r = row(type);
+  const ProgramTypeRow r = program_type_row(type);
   bpf_program__set_type(program, r.type);
   bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(r.expected));
   return {};
@@ -97,7 +110,17 @@ Result<> BpfObject::bind(const std::string& function, const std::string& target)
   const Collect scope(log_);
   bpf_program* program = bpf_object__find_program_by_name(object_, function.c_str());
   if (program == nullptr) return Error("the BPF object has no program '" + function + "'");
-  if (const int err = bpf_program__set_attach_target(program, 0, target.c_str())) return Error::from_errno(target + " in the kernel's BTF", -err);
+  const std::string name = target.substr(target.rfind(':') + 1);
+  constexpr std::string_view kProgram = "bpf:";
+  if (!target.starts_with(kProgram)) {
+    if (const int err = bpf_program__set_attach_target(program, 0, name.c_str())) return Error::from_errno(target + " in the kernel's BTF", -err);
+    return {};
+  }
+  const auto id = static_cast<std::uint32_t>(std::strtoul(target.c_str() + kProgram.size(), nullptr, 10));
+  Fd fd(std::max(bpf_prog_get_fd_by_id(id), -1));   // libbpf gives -errno
+  if (!fd) return Error::from_errno("BPF program " + std::to_string(id));
+  if (const int err = bpf_program__set_attach_target(program, fd.get(), name.c_str())) return Error::from_errno(target, -err);
+  targets_.push_back(std::move(fd));
   return {};
 }
 
@@ -155,7 +178,7 @@ Result<> BpfObject::load() {
   std::string said;
   int err = 0;
   {
-    const Collect scope(said);
+    const Collect scope(said, with_debug_ ? &debug_log_ : nullptr);
     err = bpf_object__load(object_);
   }
   log_ += said;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/owned.h"
 #include "base/result.h"
@@ -15,17 +16,21 @@ namespace trc::kernel {
 
 enum class ProgramType : std::uint8_t { RawTracepoint, Kprobe, KprobeMulti, UprobeMulti, Tracepoint, PerfEvent, Fentry, Fexit, Iterator };
 
+/// What is wanted of libbpf besides complaints: its debug messages, the verifier's logs among them.
+struct LoadTalk { bool debug = false, verifier = false; };
+
 class BpfObject {
  public:
   /// Reads an ELF object from memory (the bytes are copied where libbpf needs them). Nothing is created in the kernel yet.
-  static Result<std::unique_ptr<BpfObject>> open(std::string_view elf, const std::string& name);
+  static Result<std::unique_ptr<BpfObject>> open(std::string_view elf, const std::string& name, LoadTalk talk = {});
   BpfObject(const BpfObject&) = delete;
   BpfObject& operator=(const BpfObject&) = delete;
   ~BpfObject();
 
   // Before load().
   Result<> set_type(const std::string& function, ProgramType type);
-  /// The kernel function (Fentry, Fexit) or kind of iterator that a program is for. Looked up in the kernel's BTF.
+  /// What a program is for: a kernel function "MODULE:FUNCTION" or one of a loaded BPF program, "bpf:ID:FUNCTION" (Fentry, Fexit); a kind of
+  /// iterator. Looked up in the BTF of the kernel or of that program.
   Result<> bind(const std::string& function, const std::string& target);
   Result<> set_max_entries(const std::string& map, std::uint32_t entries);
   /// Programs use this map instead of one of their own. It must be of the shape that they declare.
@@ -36,6 +41,8 @@ class BpfObject {
   /// Creates the maps and loads the programs. What libbpf and the verifier said is in log().
   Result<> load();
   const std::string& log() const { return log_; }
+  /// libbpf's debug messages; with LoadTalk::verifier the verifier's logs of programs that it accepted stand in it.
+  const std::string& debug_log() const { return debug_log_; }
 
   // After load(): borrowed descriptors.
   Result<int> program(const std::string& function) const;
@@ -47,7 +54,9 @@ class BpfObject {
  private:
   explicit BpfObject(bpf_object* object) : object_(object) {}
   bpf_object* object_ = nullptr;
-  std::string log_;
+  std::vector<Fd> targets_;   // programs that others are bound to
+  bool with_debug_ = false;
+  std::string log_, debug_log_;
 };
 
 /// Runs a loaded raw tracepoint program once, now, without arguments; returns when it is done, with what it returned.

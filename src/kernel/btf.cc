@@ -11,6 +11,7 @@
 #include <array>
 #include <bitset>
 #include <cstring>
+#include <tuple>
 
 #include "base/owned.h"
 #include "base/read_file.h"
@@ -260,9 +261,14 @@ BtfType Btf::type(std::uint32_t id) const {
       type.is_signed = flag;
       break;
     case BtfKind::Forward: type.is_union = flag; break;
+    case BtfKind::Qualifier: {
+      const auto kind = BTF_INFO_KIND(found->info);
+      type.name = kind == BTF_KIND_CONST ? "const" : kind == BTF_KIND_VOLATILE ? "volatile" : "restrict";
+      type.target = found->size_or_type;
+      break;
+    }
     case BtfKind::Pointer:
     case BtfKind::Typedef:
-    case BtfKind::Qualifier:
     case BtfKind::TypeTag:
     case BtfKind::Function:
     case BtfKind::Prototype: type.target = found->size_or_type; break;
@@ -343,6 +349,10 @@ std::vector<std::uint32_t> Btf::offsets_of(std::string_view name) const {
 }
 
 std::optional<std::uint32_t> Btf::find(BtfKind kind, std::string_view name) const {
+  if (kind == BtfKind::Function && !functions_.empty()) {
+    const auto place = std::lower_bound(functions_.begin(), functions_.end(), name, [](const BtfFunction& a, std::string_view b) { return a.name < b; });
+    return place != functions_.end() && place->name == name ? std::optional(place->id) : std::nullopt;
+  }
   const std::vector<std::uint32_t> offsets = offsets_of(name);
   if (offsets.empty()) return std::nullopt;
   std::size_t at = types_;
@@ -354,16 +364,16 @@ std::optional<std::uint32_t> Btf::find(BtfKind kind, std::string_view name) cons
   return std::nullopt;
 }
 
-bool Btf::has_kfunc(std::string_view name) const {
-  const auto function = find(BtfKind::Function, name);
-  if (!function) return false;
+const std::vector<BtfFunction>& Btf::functions() const {
+  if (!functions_.empty()) return functions_;
   std::size_t at = types_;
   for (std::uint32_t number = 0; number < count_; ++number) {
     const auto type = read_at<btf_type>(bytes_, at);
     at += sizeof type + trailing_size(type.info);
-    if (BTF_INFO_KIND(type.info) == BTF_KIND_DECL_TAG && type.type == *function && string_at(type.name_off) == "bpf_kfunc") return true;
+    if (BTF_INFO_KIND(type.info) == BTF_KIND_FUNC) functions_.push_back({string_at(type.name_off), first_id() + number});
   }
-  return false;
+  std::sort(functions_.begin(), functions_.end(), [](const BtfFunction& a, const BtfFunction& b) { return std::tie(a.name, a.id) < std::tie(b.name, b.id); });
+  return functions_;
 }
 
 std::optional<BtfConstant> Btf::find_enumerator(std::string_view name) const {

@@ -24,7 +24,7 @@ enum class BtfKind : std::uint8_t { Unknown, Integer, Pointer, Array, Struct, Un
 /// functions are of, what prototypes return; 0 is void.
 struct BtfType {
   BtfKind kind = BtfKind::Unknown;
-  std::string_view name;
+  std::string_view name;     ///< Qualifier: "const", "volatile" or "restrict"
   std::uint32_t size = 0, target = 0;
   bool is_signed = false;    ///< Integer, Enum
   bool is_bool = false;      ///< Integer
@@ -35,6 +35,8 @@ struct BtfMember { std::string_view name; std::uint32_t type = 0, bit_offset = 0
 struct BtfArray { std::uint32_t element = 0, count = 0; };
 struct BtfEnumerator { std::string_view name; std::int64_t value = 0; };
 struct BtfParameter { std::string_view name; std::uint32_t type = 0; };
+/// A function found by its name.
+struct BtfFunction { std::string_view name; std::uint32_t id = 0; };
 /// An enumerator found by its name, and the enumeration that has it.
 struct BtfConstant { std::uint32_t type = 0; std::int64_t value = 0; };
 
@@ -55,6 +57,7 @@ class Btf {
   // ---- single types; ids of the base are answered by the base ----
   /// Types that the base has come first; those of this file begin here.
   std::uint32_t first_own_id() const { return first_id(); }
+  std::uint32_t end_id() const { return first_id() + count_; }     ///< one behind the last type
   BtfType type(std::uint32_t id) const;
   std::vector<BtfMember> members(std::uint32_t id) const;          ///< of a structure or union
   BtfArray array(std::uint32_t id) const;
@@ -62,8 +65,8 @@ class Btf {
   std::vector<BtfParameter> parameters(std::uint32_t id) const;    ///< of a prototype; a last one of type 0 stands for "..."
   /// The type of this name among those of this file (not of the base).
   std::optional<std::uint32_t> find(BtfKind kind, std::string_view name) const;
-  /// A function of this file that BPF programs may call: it has the declaration tag "bpf_kfunc".
-  bool has_kfunc(std::string_view name) const;
+  /// The functions of this file (not of the base), sorted by name. Walks all types once; from then on find() looks here for functions.
+  const std::vector<BtfFunction>& functions() const;
   /// The enumerator of this name among those of this file.
   std::optional<BtfConstant> find_enumerator(std::string_view name) const;
 
@@ -79,7 +82,6 @@ class Btf {
   Btf() = default;
   static Result<Btf> parse_stored(std::unique_ptr<const Storage> storage, const Btf* base);
   std::uint32_t first_id() const { return base_ ? base_->end_id() : 1; }
-  std::uint32_t end_id() const { return first_id() + count_; }
   std::optional<std::size_t> position(std::uint32_t id) const;
   std::optional<Record> record(std::uint32_t id) const;
   std::vector<std::uint32_t> offsets_of(std::string_view name) const;
@@ -98,6 +100,7 @@ class Btf {
   std::uint32_t count_ = 0;                                 // of types
   std::vector<std::uint32_t> landmarks_;                    // of every kStride-th type: where it begins, from types_
   std::vector<Structure> structures_;                       // and unions; those with names
+  mutable std::vector<BtfFunction> functions_;              // once they were asked for
 };
 
 /// Btf::member_offsets of the running kernel.

@@ -8,11 +8,13 @@
 #include <vector>
 
 #include "base/result.h"
+#include "kernel/bpf_programs.h"
 #include "kernel/kernel_functions.h"
 
 namespace trc::kernel {
 
 class Btf;
+enum class ProgramType : std::uint8_t;
 
 /// One field of a trace event, from the tracefs `format` file.
 struct TracepointField {
@@ -61,6 +63,12 @@ class Facts {
   virtual std::vector<std::string> btf_names() const { return {}; }
   /// The functions of the kernel; kept, so it stays valid. Reading them takes the kernel some 50 ms.
   virtual Result<const KernelFunctions*> kernel_functions() const { return Error("the functions of the kernel are not known"); }
+  /// The functions of the BPF programs that are loaded now; read once, so that what trc loads itself is not among them.
+  virtual Result<std::vector<BpfFunction>> bpf_functions() const { return Error("the BPF programs of the kernel are not known"); }
+  /// The kernel or a module of it has a function of this name in its type information.
+  virtual bool has_kernel_function(const std::string& name) const { return (void)name, false; }
+  /// Programs of this kind may call the kernel's function of this name.
+  virtual bool allows_kfunc(const std::string& name, ProgramType type) const { return (void)name, (void)type, false; }
   virtual bool has(Feature feature) const = 0;
   virtual std::uint32_t possible_cpus() const = 0;
   virtual std::vector<std::uint32_t> online_cpus() const = 0;
@@ -73,6 +81,8 @@ class Facts {
 
 /// The real one.
 Facts& system_facts();
+/// A file that system_facts() reads instead of tracefs' available_filter_functions; before the first question. Empty: that one.
+void set_traceable_functions(const std::string& file);
 
 /// What stands in the way of tracing at all: missing capabilities (each named), lockdown. Ok when nothing does.
 Result<> check_privileges();

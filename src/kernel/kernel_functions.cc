@@ -93,9 +93,9 @@ Traceable KernelFunctions::traceable(const KernelFunction& function) const {
   return is_listed(function) || traceable_places_.contains(function.address) ? Traceable::Yes : Traceable::NotTraced;
 }
 
-Result<KernelFunctions> read_kernel_functions(const std::string& tracefs) {
+Result<KernelFunctions> read_kernel_functions(const std::string& traceable_file) {
   TRC_TRY(symbols, read_file("/proc/kallsyms"));
-  const auto traceable = tracefs.empty() ? Result<std::string>(std::string()) : read_file(tracefs + "/available_filter_functions");
+  const auto traceable = traceable_file.empty() ? Result<std::string>(std::string()) : read_file(traceable_file);
   const auto blacklist = read_file("/sys/kernel/debug/kprobes/blacklist");
   return KernelFunctions::parse(std::move(symbols), traceable ? std::string_view(*traceable) : std::string_view(),
                                 blacklist ? std::string_view(*blacklist) : std::string_view());

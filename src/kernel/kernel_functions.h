@@ -50,8 +50,8 @@ class KernelFunctions {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> blacklist_;   // from, to; sorted
 };
 
-/// Of the running kernel. `tracefs`: its directory, or empty. Error: /proc/kallsyms cannot be read.
-Result<KernelFunctions> read_kernel_functions(const std::string& tracefs);
+/// Of the running kernel. `traceable`: a file as tracefs' available_filter_functions, or empty. Error: /proc/kallsyms cannot be read.
+Result<KernelFunctions> read_kernel_functions(const std::string& traceable);
 
 /// Functions that must not be probed, though the kernel would let one: what happens then. Empty for all others.
 std::string_view why_dangerous(std::string_view function);

@@ -13,6 +13,8 @@ namespace trc::kernel {
 namespace {
 
 constexpr std::size_t kFewestPages = 8;
+/// Of a record that the kernel writes by itself: a path (PATH_MAX) and less than that again around it.
+constexpr std::size_t kLargestRecord = 8192;
 
 }  // namespace
 
@@ -40,6 +42,7 @@ bool PerfBuffer::take(std::vector<std::byte>& bytes, const std::function<void(st
   const std::uint64_t head = __atomic_load_n(&page_->data_head, __ATOMIC_ACQUIRE);
   std::uint64_t tail = page_->data_tail;
   if (tail == head) return false;
+  was_full_ = size_ - (head - tail) < kLargestRecord;
   while (tail < head) {
     perf_event_header header{};
     copy(tail, reinterpret_cast<std::byte*>(&header), sizeof header);

@@ -26,6 +26,9 @@ class PerfBuffer {
 
   /// Appends what has come to `bytes`; calls add(offset, size) for each record there. False if there was nothing.
   bool take(std::vector<std::byte>& bytes, const std::function<void(std::size_t offset, std::size_t size)>& add);
+  /// At the last take() that found something: was there so little room left that the kernel may have dropped a record? It says so itself only
+  /// with the next record that it writes (PERF_RECORD_LOST), which may never come.
+  bool was_full() const { return was_full_; }
 
  private:
   PerfBuffer() = default;
@@ -35,6 +38,7 @@ class PerfBuffer {
   perf_event_mmap_page* page_ = nullptr;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0, mapped_ = 0;
+  bool was_full_ = false;
 };
 
 }  // namespace trc::kernel

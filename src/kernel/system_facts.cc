@@ -14,6 +14,7 @@
 #include "kernel/btf.h"
 #include "kernel/facts.h"
 #include "kernel/features.h"
+#include "kernel/kfunc.h"
 #include "kernel/tracefs.h"
 
 namespace trc::kernel {
@@ -37,6 +38,11 @@ std::vector<std::uint32_t> read_cpu_list(const char* path) {
     for (auto cpu = *first; cpu <= *last; ++cpu) cpus.push_back(static_cast<std::uint32_t>(cpu));
   }
   return cpus;
+}
+
+std::string& traceable_functions_file() {
+  static std::string file;
+  return file;
 }
 
 class SystemFacts final : public Facts {
@@ -107,11 +113,26 @@ class SystemFacts final : public Facts {
 
   Result<const KernelFunctions*> kernel_functions() const override {
     if (!functions_) {
-      const auto directory = tracefs();
-      TRC_TRY(read, read_kernel_functions(directory ? *directory : std::string()));
+      std::string traceable = traceable_functions_file();
+      if (traceable.empty()) {
+        if (const auto directory = tracefs()) traceable = *directory + "/available_filter_functions";
+      }
+      TRC_TRY(read, read_kernel_functions(traceable));
       functions_ = std::make_unique<KernelFunctions>(std::move(read));
     }
     return functions_.get();
+  }
+
+  Result<std::vector<BpfFunction>> bpf_functions() const override {
+    if (!bpf_functions_) bpf_functions_ = std::make_unique<Result<std::vector<BpfFunction>>>(loaded_bpf_functions());
+    return *bpf_functions_;
+  }
+
+  bool has_kernel_function(const std::string& name) const override { return find_function(name).has_value(); }
+
+  bool allows_kfunc(const std::string& name, ProgramType type) const override {
+    const auto found = find_function(name);
+    return found && kernel::allows_kfunc(found->first, found->second, type);
   }
 
   bool has(Feature feature) const override {
@@ -151,6 +172,17 @@ class SystemFacts final : public Facts {
   }
 
  private:
+  /// The module, "vmlinux" first, and the BTF id of a function.
+  std::optional<std::pair<std::string, std::uint32_t>> find_function(const std::string& name) const {
+    const std::vector<std::string> names = btf_names();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const auto one = btf(i);
+      const auto id = one ? (*one)->find(BtfKind::Function, name) : std::nullopt;
+      if (id) return std::pair(names[i], *id);
+    }
+    return std::nullopt;
+  }
+
   /// vmlinux first, then every module that has BTF.
   Result<> load_raw_tracepoints() const {
     if (!raw_names_.empty()) return {};
@@ -175,12 +207,15 @@ class SystemFacts final : public Facts {
   mutable std::unique_ptr<Result<Tracefs>> tracefs_;
   mutable std::vector<std::string> tracepoints_;
   mutable std::unique_ptr<KernelFunctions> functions_;
+  mutable std::unique_ptr<Result<std::vector<BpfFunction>>> bpf_functions_;
   mutable std::vector<std::string> raw_names_;               // "module:name"
   mutable std::map<std::string, std::uint32_t> raw_arguments_;
   mutable std::array<std::optional<bool>, 16> features_;
 };
 
 }  // namespace
+
+void set_traceable_functions(const std::string& file) { traceable_functions_file() = file; }
 
 Facts& system_facts() {
   static SystemFacts facts;

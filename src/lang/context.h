@@ -85,8 +85,9 @@ struct Context {
   bool has_registers = false;                    ///< reg(), user or kernel registers of the interrupted code at hand
   bool has_function = false;                     ///< func
   bool at_entry = false;                         ///< every place is the first instruction of a function
-  std::string bound_to;                          ///< FunctionEntry, FunctionExit: the kernel function; Iterator: its kind
-  std::vector<ContextValue> ctx_members;         ///< members of `ctx`
+  std::string bound_to;                          ///< FunctionEntry, FunctionExit: "MODULE:FUNCTION", "bpf:ID:FUNCTION"; Iterator: its kind
+  std::vector<ContextValue> ctx_members;         ///< members of `ctx`; of an Iterator, those that are numbers or pointers
+  bool prints_to_file = false;                   ///< Iterator: what printf says goes into the file that is read, without trc
   std::string why_no_args;                       ///< said when `args` is asked for and named is empty
   std::shared_ptr<FunctionFacts> facts;          ///< of user functions, instead of `named`; null: nothing more is known
   std::vector<RefusedNames> refused_names;       ///< members of `args` that the event has but a program may not read

@@ -44,7 +44,11 @@ struct ValueWriter {
   void operator()(std::int64_t value) const { write_integer(json, value); }
   void operator()(std::uint64_t value) const { write_integer(json, value); }
   void operator()(const Pointer& pointer) const { write_integer(json, pointer.address); }
-  void operator()(const Named& named) const { json.string(named.name); }
+  /// The established form has the number, and the name only in keys.
+  void operator()(const Named& named) const {
+    if (dialect == Dialect::Established) write_integer(json, static_cast<std::int64_t>(named.bits));
+    else json.string(named.name);
+  }
   void operator()(const Text& text) const {
     if (text.truncated) json.string(text.text + std::string(trailer));
     else json.string(text.text);
@@ -96,11 +100,15 @@ struct ValueWriter {
   void operator()(const std::shared_ptr<TimeSeries>& series) const {
     json.begin_array();
     for (const TimeSeries::Row& row : series ? series->rows : std::vector<TimeSeries::Row>{}) {
-      json.begin_object().key("interval_start").string(format_time("%Y-%m-%d %H:%M:%S.%k", row.start_ns)).key("value");
-      if (!row.bits) json.null();
-      else if (series->is_signed) write_integer(json, static_cast<std::int64_t>(*row.bits));
-      else write_integer(json, *row.bits);
-      json.end_object();
+      // In the established form points have no blanks, unlike all other objects.
+      std::string point;
+      JsonWriter inner(point, dialect == Dialect::Established ? JsonWriter::Blanks::None : JsonWriter::Blanks::Between);
+      inner.begin_object().key("interval_start").string(format_time("%Y-%m-%d %H:%M:%S.%k", row.start_ns)).key("value");
+      if (!row.bits) inner.null();
+      else if (series->is_signed) write_integer(inner, static_cast<std::int64_t>(*row.bits));
+      else write_integer(inner, *row.bits);
+      inner.end_object();
+      json.raw(point);
     }
     json.end_array();
   }

@@ -20,7 +20,10 @@ namespace trc::output {
 enum class Buffering : std::uint8_t { Line, Full, None };
 
 /// Where an error or warning of a run came from; rendered position and source line, empty when unknown.
-struct Origin { std::string position, source_line, underline; };
+struct Origin {
+  std::string position, source_line, underline;
+  std::vector<Origin> expanded_from = {};   ///< the calls of macros that it stands in, innermost first
+};
 
 /// Stacks of one probe.
 struct TruncatedStacks {

@@ -68,11 +68,11 @@ class TextSink final : public Sink {
 
   void said(const Origin& at, Severity severity, std::string_view what) override {
     const std::string place = at.position.empty() ? "" : at.position + ": ";
-    message(fmt::format("{}{}: {}\n", place, severity == Severity::Error ? "ERROR" : "WARNING", what));
+    const char* kind = severity == Severity::Error ? "ERROR" : "WARNING";
+    message(fmt::format("{}{}: {}\n", place, kind, what) + expansions(at, kind));
   }
 
   void lost(std::uint64_t events) override {
-    total_lost_ += events;
     message(fmt::format("Lost {} events\n", events));
   }
 
@@ -80,9 +80,7 @@ class TextSink final : public Sink {
     std::string out = at.position.empty() ? "" : at.position + ": ";
     out += fmt::format("WARNING: {}\n", what);
     if (!helper.empty()) out += fmt::format("Additional Info - helper: {}, retcode: {}\n", helper, code);
-    if (!at.source_line.empty()) out += at.source_line + "\n";
-    if (!at.underline.empty()) out += at.underline + "\n";
-    message(out);
+    message(out + source(at) + expansions(at, "WARNING"));
   }
 
   void tests_begin(std::size_t count) override { put(mark("[==========]", true) + fmt::format(" Running {}.\n", tests(count))); }
@@ -116,10 +114,6 @@ class TextSink final : public Sink {
   }
 
   void end_of_run() override {
-    if (total_lost_ != 0) {
-      message(fmt::format("WARNING: Total lost event count: {}\n"
-                          "HINT: a larger ring buffer loses fewer events: config = {{ perf_rb_pages = … }}\n", total_lost_));
-    }
     separator_due_ = true;
     if (!quiet_ || compat_) separate();
   }
@@ -160,6 +154,19 @@ class TextSink final : public Sink {
     writer_.commit();
   }
 
+  static std::string source(const Origin& at) {
+    std::string out;
+    if (!at.source_line.empty()) out += at.source_line + "\n";
+    if (!at.underline.empty()) out += at.underline + "\n";
+    return out;
+  }
+
+  static std::string expansions(const Origin& at, const char* kind) {
+    std::string out;
+    for (const Origin& call : at.expanded_from) out += fmt::format("{}: {}: expanded from\n", call.position, kind) + source(call);
+    return out;
+  }
+
   /// What was printed before a message should also be seen before it.
   void message(std::string_view text) {
     writer_.flush();
@@ -192,7 +199,6 @@ class TextSink final : public Sink {
   bool quiet_;
   bool compat_;
   std::string trailer_;
-  std::uint64_t total_lost_ = 0;
   bool separator_due_ = false;
 };
 

@@ -84,7 +84,10 @@ Stmt Builder::assign(Expr target, std::optional<ast::BinaryOp> op, Expr value, S
   if (!is_stored_in(target)) {
     const Diag code = std::holds_alternative<ast::Unary*>(target) || std::holds_alternative<ast::TupleExpr*>(target) ? Diag::SyntaxError
                                                                                                                     : Diag::InvalidAssignment;
-    lexer_.report(code, ast::span_of(target), (code == Diag::SyntaxError ? "syntax: " : "") + refuse_target(target));
+    Diagnostic& report = lexer_.report(code, ast::span_of(target), (code == Diag::SyntaxError ? "syntax: " : "") + refuse_target(target));
+    if (auto* const* word = std::get_if<ast::Identifier*>(&target); word != nullptr && (*word)->name != "_") {
+      report.with_hint(fmt::format("variables begin with '$' (${0}), maps with '@' (@{0})", (*word)->name));
+    }
   }
   auto* node = make<ast::Assign>(span);
   grow(node, target);

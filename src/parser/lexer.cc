@@ -260,7 +260,8 @@ Lexer::Symbol Lexer::open_brace() {
   if (opens(Bracket::Predicate) && last_ends_operand()) {
     // An operand cannot follow an operand: the brace is the body, and the '/' in front of it is missing.
     report(Diag::SyntaxError, span_, "syntax: expected '/' to close the predicate in front of '{'")
-        .with_note(open_.back().span, "the predicate starts here");
+        .with_note(open_.back().span, "the predicate starts here")
+        .with_edit({span_.file, span_.begin, span_.begin}, "/ ");
     open_.pop_back();
     end_token_at(span_.begin);
     return plain(Token::PREDICATE_CLOSE);
@@ -402,15 +403,25 @@ Lexer::Symbol Lexer::unterminated_comment() {
   return end_of_file();
 }
 
+Lexer::Symbol Lexer::single_quoted_text() {
+  const std::string_view text = token_text();
+  report(Diag::SyntaxError, span_, fmt::format("syntax: unexpected {}", text))
+      .with_hint("strings stand in double quotes; there are no character literals")
+      .with_edit(span_, fmt::format("\"{}\"", text.substr(1, text.size() - 2)));
+  return error_token();
+}
+
 Lexer::Symbol Lexer::unexpected_bytes() {
   const std::string_view text = token_text();
   const char c = text.front();
   std::string message, hint;
+  std::optional<Edit> edit;
   if (c == '$') {
     message = "syntax: '$' must be followed by a name, a number or '#'";
   } else if (c == '#') {
     message = "syntax: unexpected '#'";
     hint = "C directives stand in front of the probes; a comment starts with //";
+    edit = Edit{span_, "//"};
   } else if (c == '\'') {
     message = "syntax: unexpected '";
     hint = "strings stand in double quotes; there are no character literals";
@@ -421,7 +432,8 @@ Lexer::Symbol Lexer::unexpected_bytes() {
   } else {
     message = fmt::format("syntax: unexpected byte 0x{:02x}", static_cast<unsigned char>(c));
   }
-  report(Diag::SyntaxError, span_, std::move(message)).with_hint(std::move(hint));
+  Diagnostic& diagnostic = report(Diag::SyntaxError, span_, std::move(message)).with_hint(std::move(hint));
+  if (edit) diagnostic.with_edit(edit->span, std::move(edit->text));
   return error_token();
 }
 

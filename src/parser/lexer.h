@@ -87,6 +87,7 @@ class Lexer {
   Symbol ternary(Token token);         // '?' and ':'
   Symbol unterminated_comment();
   Symbol unexpected_bytes();
+  Symbol single_quoted_text();
 
  private:
   Symbol scan();                       // one token, with the book-keeping around it

@@ -99,6 +99,16 @@ void note_suspicious_close(const Lexer& lexer, Diagnostic& diagnostic) {
   diagnostic.with_note(close, "this '>' closed the block in front of it; a comparison in a '< >' block needs parentheses");
 }
 
+bool same_line(const Lexer& lexer, Span a, Span b) {
+  return lexer.text().substr(a.end, b.begin - a.end).find('\n') == std::string_view::npos;
+}
+
+/// Where something is missing in front of the last token.
+Span behind_last(const Lexer& lexer) {
+  const Span before = lexer.before_last_span();
+  return {before.file, before.end, before.end};
+}
+
 /// The script ends, or the surrounding block goes on, while something is still open.
 bool report_unclosed(Lexer& lexer, Kind found, Span at, const Kinds& expected) {
   const std::optional<Lexer::Open>& open = lexer.innermost();
@@ -113,12 +123,81 @@ bool report_unclosed(Lexer& lexer, Kind found, Span at, const Kinds& expected) {
     message = fmt::format("syntax: unexpected {}, expected {}", found_text(lexer, found, at), closer_text(open->bracket));
   }
   Diagnostic& diagnostic = lexer.report(Diag::SyntaxError, at, std::move(message)).with_note(open->span, "it was opened here");
+  const Span behind = behind_last(lexer);
+  if (open->bracket == Bracket::Paren || open->bracket == Bracket::Square) diagnostic.with_edit(behind, open->bracket == Bracket::Paren ? ")" : "]");
+  else if (open->bracket == Bracket::Predicate && contains({S::S_LBRACE, S::S_LBRACE_STMT}, found)) diagnostic.with_edit(behind, " /");
+  // Over several lines the missing one may belong further up.
+  else if (open->bracket == Bracket::Brace && same_line(lexer, open->span, behind)) diagnostic.with_edit(behind, " }");
   if (found == S::S_YYEOF) note_suspicious_close(lexer, diagnostic);
   return true;
 }
 
-bool same_line(const Lexer& lexer, Span a, Span b) {
-  return lexer.text().substr(a.end, b.begin - a.end).find('\n') == std::string_view::npos;
+/// Statements of other languages: what stands before the last token is a name here.
+bool report_foreign_word(const Lexer& lexer, Diagnostic& diagnostic, Kind found) {
+  static constexpr std::string_view kTypes[] = {"int", "long", "short", "char", "unsigned", "float", "double", "var", "auto", "size_t", "string", "str_t", "bool"};
+  const std::string_view word = lexer.before_last_text();
+  const bool is_type = std::find(std::begin(kTypes), std::end(kTypes), word) != std::end(kTypes);
+  if (!is_type || found != S::S_IDENTIFIER) return false;
+  diagnostic.with_hint("a variable begins with '$' and has the type of what it is given: $name = 5");
+  return true;
+}
+
+/// A ')' and the word in front of its '(': "elif (x)".
+std::string_view word_before_parentheses(const Lexer& lexer, Span& where) {
+  const Span close = lexer.before_last_span();
+  const std::string_view text = lexer.text();
+  if (close.end == 0 || close.end > text.size() || text[close.end - 1] != ')') return {};
+  std::size_t at = close.end;
+  for (int depth = 0; at > 0;) {
+    const char c = text[--at];
+    if (c == ')') ++depth;
+    if (c == '(' && --depth == 0) break;
+  }
+  while (at > 0 && text[at - 1] == ' ') --at;
+  std::size_t begin = at;
+  while (begin > 0 && is_identifier_char(text[begin - 1])) --begin;
+  where = {close.file, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(at)};
+  return text.substr(begin, at - begin);
+}
+
+/// "elif (x) {", "switch (x) {": a call to the parser, until the brace comes.
+bool report_foreign_block(Lexer& lexer, Kind found) {
+  if (found != S::S_LBRACE && found != S::S_LBRACE_STMT) return false;
+  Span where;
+  const std::string_view word = word_before_parentheses(lexer, where);
+  if (word == "elif" || word == "elsif" || word == "elseif") {
+    lexer.report(Diag::SyntaxError, where, fmt::format("syntax: unexpected '{}'", word)).with_hint("it is written else if").with_edit(where, "else if");
+    return true;
+  }
+  if (word == "switch") {
+    lexer.report(Diag::SyntaxError, where, "syntax: there is no switch").with_hint("write if (…) { … } else if (…) { … }");
+    return true;
+  }
+  return false;
+}
+
+/// Operators that are words elsewhere.
+bool report_word_operator(Lexer& lexer, Kind found, Span at, const Kinds& expected) {
+  struct Row { std::string_view word, instead; };
+  static constexpr Row kBinary[] = {{"and", "&&"}, {"or", "||"}, {"eq", "=="}, {"ne", "!="}, {"is", "=="}};
+  const std::string_view text = lexer.text().substr(at.begin, at.end - at.begin);
+  if (found == S::S_IDENTIFIER && contains(expected, S::S_OR)) {
+    for (const Row& row : kBinary) {
+      if (row.word != text) continue;
+      lexer.report(Diag::SyntaxError, at, fmt::format("syntax: unexpected '{}'", text)).with_hint(fmt::format("it is written {}", row.instead)).with_edit(at, std::string(row.instead));
+      return true;
+    }
+  }
+  if (found == S::S_IDENTIFIER && text == "in" && contains(expected, S::S_COLON)) {
+    lexer.report(Diag::SyntaxError, at, "syntax: unexpected 'in', expected ':'").with_hint("for ($i : 0..10), for ($kv : @map)").with_edit(at, ":");
+    return true;
+  }
+  if (lexer.before_last_kind() == S::S_IDENTIFIER && lexer.before_last_text() == "not" && contains(kExpressionStarts, found)) {
+    const Span word = lexer.before_last_span();
+    lexer.report(Diag::SyntaxError, word, "syntax: unexpected 'not'").with_hint("it is written !").with_edit({word.file, word.begin, at.begin}, "!");
+    return true;
+  }
+  return false;
 }
 
 /// A statement follows a statement.
@@ -129,12 +208,20 @@ bool report_missing_semicolon(Lexer& lexer, Kind found, Span at, const Kinds& ex
   const bool in_block = lexer.innermost() && (lexer.innermost()->bracket == Bracket::Brace || lexer.innermost()->bracket == Bracket::Angle);
   if (!in_block && !contains(expected, S::S_OR)) return false;
   Diagnostic& diagnostic = lexer.report(Diag::SyntaxError, at, fmt::format("syntax: missing ';' in front of {}", found_text(lexer, found, at)));
+  if (before == S::S_IDENTIFIER && report_foreign_word(lexer, diagnostic, found)) return true;
   if (before == S::S_IDENTIFIER && same_line(lexer, lexer.before_last_span(), at) && found != S::S_LBRACE) {
     diagnostic.with_hint(fmt::format("if '{0}' is meant as a function, its arguments stand in parentheses: {0}(…)", lexer.before_last_text()));
   } else {
     diagnostic.with_hint("a ';' ends a statement; only the last one of a block goes without");
+    if (found != S::S_LPAREN && found != S::S_LBRACE) diagnostic.with_edit(behind_last(lexer), ";");
   }
   return true;
+}
+
+/// A '=' here could only be meant as '=='.
+bool compares(const Lexer& lexer, const Kinds& expected) {
+  const std::optional<Lexer::Open>& open = lexer.innermost();
+  return open && (open->in_condition || open->bracket == Bracket::Paren || open->bracket == Bracket::Predicate) && contains(expected, S::S_OR);
 }
 
 std::string hint_for(const Lexer& lexer, Kind found, const Kinds& expected) {
@@ -148,9 +235,18 @@ std::string hint_for(const Lexer& lexer, Kind found, const Kinds& expected) {
   }
   if (top_level && found == S::S_SEMICOLON) return "no ';' is needed behind a block";
   if (top_level && contains(expected, S::S_CONFIG) && found == S::S_LBRACE) return "a block belongs to a probe, as in: begin { … }";
-  const bool in_expression = lexer.innermost() && (lexer.innermost()->in_condition || lexer.innermost()->bracket == Bracket::Paren ||
-                                                   lexer.innermost()->bracket == Bracket::Predicate);
-  if (found == S::S_ASSIGN && in_expression && contains(expected, S::S_OR)) return "'==' compares; an assignment is a statement, not a value";
+  const bool behind_probe = top_level && before == S::S_ATTACH_POINT && lexer.suspicious_close().end == 0;
+  const Span last = lexer.last_span();
+  const bool is_call = lexer.before_last_text().find('(') != std::string_view::npos ||
+                       lexer.text().substr(last.begin, last.end - last.begin).find('(') != std::string_view::npos;
+  if (behind_probe && is_call) return "a statement stands in the block of a probe, as in: begin { … }";
+  if (behind_probe && found == S::S_YYEOF) return "a block follows a probe: { … }";
+  if (behind_probe && found != S::S_SEMICOLON) return "a condition stands between slashes: /comm == \"cat\"/ { … }; a block in braces";
+  if (contains(expected, S::S_COLON) && found == S::S_ASSIGN && before == S::S_VARIABLE) return "a loop goes over a range or a map: for ($i : 0..10), for ($kv : @map)";
+  if (found == S::S_COMMA && contains(expected, S::S_COLON) && before == S::S_VARIABLE) return "one variable is both: for ($kv : @map), then $kv.0 is the key and $kv.1 the value";
+  if (found == S::S_IDENTIFIER && contains(expected, S::S_VARIABLE) && expected.size() < 3) return "a loop is for ($i : 0..10), its variable begins with '$'";
+  if (found == S::S_STRING && before == S::S_DOT) return "texts are joined by +, or str_concat()";
+  if (found == S::S_ASSIGN && compares(lexer, expected)) return "'==' compares; an assignment is a statement, not a value";
   if (found == S::S_COLON && before == S::S_IDENTIFIER && !top_level) return "if a probe starts here, a '}' or '>' is missing in front of it";
   if (found == S::S_ELSE) return "an 'else' follows the '}' of its 'if' at once";
   if (found == S::S_PLUS && contains(expected, S::S_MINUS) && contains(expected, S::S_NOT)) return "there is no unary '+'";
@@ -164,11 +260,13 @@ std::string hint_for(const Lexer& lexer, Kind found, const Kinds& expected) {
 
 void report_unexpected(Lexer& lexer, Kind found, Span at, const Kinds& expected) {
   if (report_unclosed(lexer, found, at, expected)) return;
+  if (report_foreign_block(lexer, found) || report_word_operator(lexer, found, at, expected)) return;
   if (report_missing_semicolon(lexer, found, at, expected)) return;
   std::string message = fmt::format("syntax: unexpected {}", found_text(lexer, found, at));
   if (const std::string accepted = expected_text(expected); !accepted.empty()) message += ", expected " + accepted;
   Diagnostic& diagnostic = lexer.report(Diag::SyntaxError, at, std::move(message));
   diagnostic.with_hint(hint_for(lexer, found, expected));
+  if (found == S::S_ASSIGN && compares(lexer, expected)) diagnostic.with_edit(at, "==");
   if (!lexer.innermost()) note_suspicious_close(lexer, diagnostic);
 }
 

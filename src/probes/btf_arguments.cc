@@ -46,13 +46,51 @@ FunctionTypes types_of(const BtfSource& source, std::uint32_t prototype, std::si
   return types;
 }
 
+/// Arguments that the trampolines of every kernel pass on: those in registers (x86-64).
+constexpr std::size_t kRegisterArguments = 6;
+
+bool is_structure(const kernel::Btf& btf, std::uint32_t id) {
+  kernel::BtfType type = btf.type(id);
+  for (unsigned depth = 0; depth < 32 && (type.kind == BtfKind::Typedef || type.kind == BtfKind::Qualifier || type.kind == BtfKind::TypeTag); ++depth) {
+    type = btf.type(type.target);
+  }
+  return type.kind == BtfKind::Struct || type.kind == BtfKind::Union;
+}
+
 }  // namespace
+
+std::optional<TypedFunction> find_typed_function(const kernel::Facts& facts, std::string_view module, std::string_view function) {
+  const auto found = find(facts, module, BtfKind::Function, function);
+  return found ? std::optional(TypedFunction{found->source.source, found->id}) : std::nullopt;
+}
+
+FunctionTypes function_types(const kernel::Facts& facts, const TypedFunction& function) {
+  const auto btf = facts.btf(function.btf);
+  return btf ? types_of({*btf, function.btf, 0}, (*btf)->type(function.id).target, 0) : FunctionTypes{};
+}
 
 Result<FunctionTypes> kernel_function_types(const kernel::Facts& facts, std::string_view module, std::string_view function) {
   TRC_CHECK(facts.btf(0));
-  const auto found = find(facts, module, BtfKind::Function, function);
+  const auto found = find_typed_function(facts, module, function);
   if (!found) return Error(fmt::format("the kernel's type information (BTF) has no function {}", function));
-  return types_of(found->source, found->source.btf->type(found->id).target, 0);
+  return function_types(facts, *found);
+}
+
+std::string why_no_trampoline(const kernel::Facts& facts, const TypedFunction& function) {
+  const auto found = facts.btf(function.btf);
+  if (!found) return found.error().message();
+  const kernel::Btf& btf = **found;
+  const std::uint32_t prototype = btf.type(function.id).target;
+  const std::vector<kernel::BtfParameter> parameters = btf.parameters(prototype);
+  if (parameters.size() > kRegisterArguments) {
+    return fmt::format("it takes {} arguments, and only the {} in registers are passed on by every kernel", parameters.size(), kRegisterArguments);
+  }
+  for (const kernel::BtfParameter& parameter : parameters) {
+    if (parameter.type == 0) return "it takes a variable number of arguments";
+    if (is_structure(btf, parameter.type)) return fmt::format("its argument {} is a structure passed by value", parameter.name);
+  }
+  if (is_structure(btf, btf.type(prototype).target)) return "it returns a structure by value";
+  return "";
 }
 
 Result<std::vector<lang::ContextValue>> raw_tracepoint_types(const kernel::Facts& facts, std::string_view module, std::string_view event) {

@@ -21,13 +21,14 @@ constexpr std::string_view kKernelItself = "vmlinux";
 /// What compilers make of a function beside it or instead of it: "f.isra.0", "f.part.0", "f.cold".
 constexpr std::string_view kVariants[] = {".isra.", ".constprop.", ".part.", ".cold"};
 
+/// The room in front of a function has a name too, where the kernel is built with some.
+constexpr std::string_view kNotFunctions[] = {"__pfx_", "__cfi_"};
+
 bool is_variant(std::string_view name) {
   const std::size_t dot = name.find('.');
   if (dot == std::string_view::npos || dot == 0) return false;
   return std::any_of(std::begin(kVariants), std::end(kVariants), [&](std::string_view mark) { return name.find(mark) != std::string_view::npos; });
 }
-
-std::string_view module_name(const KernelFunction& function) { return function.module.empty() ? kKernelItself : function.module; }
 
 /// Several names of one place are one function.
 void keep_one_name_a_place(std::vector<KernelFunction>& functions) {
@@ -38,17 +39,23 @@ void keep_one_name_a_place(std::vector<KernelFunction>& functions) {
   });
 }
 
-KernelMatches match_wildcard(const KernelFunctions& functions, std::string_view module, std::string_view pattern) {
+KernelMatches match_wildcard(const KernelFunctions& functions, std::string_view module, std::string_view pattern, const FunctionFilter& fits) {
   KernelMatches matches;
+  std::vector<KernelFunction> unfit;
   for (const KernelFunction& function : functions.all()) {
     if (!glob_match(pattern, function.name) || !glob_match(module, module_name(function))) continue;
     if (is_variant(function.name)) continue;   // not what the name says: other arguments, or a part only
+    if (std::any_of(std::begin(kNotFunctions), std::end(kNotFunctions), [&](std::string_view mark) { return function.name.starts_with(mark); })) continue;
     const Traceable traceable = functions.traceable(function);
-    const bool is_fit = traceable == Traceable::Yes || traceable == Traceable::Unknown;
-    if (!is_fit || !kernel::why_dangerous(function.name).empty()) ++matches.skipped;
-    else matches.functions.push_back(function);
+    const bool is_fit = (traceable == Traceable::Yes || traceable == Traceable::Unknown) && kernel::why_dangerous(function.name).empty();
+    (is_fit && (!fits || fits(function)) ? matches.functions : unfit).push_back(function);
   }
   keep_one_name_a_place(matches.functions);
+  keep_one_name_a_place(unfit);
+  std::unordered_set<std::uint64_t> found;
+  for (const KernelFunction& function : matches.functions) found.insert(function.address);
+  matches.skipped = static_cast<std::size_t>(
+      std::count_if(unfit.begin(), unfit.end(), [&](const KernelFunction& function) { return function.address == 0 || !found.contains(function.address); }));
   return matches;
 }
 
@@ -78,10 +85,12 @@ Error no_such_function(const KernelFunctions& functions, const Target& target, s
 
 Error ambiguous(const Target& target, const std::vector<KernelFunction>& found) {
   std::vector<std::string> choices;
+  // Only kprobes stand at addresses.
+  const std::string at_address = target.provider == "fentry" ? "kprobe" : target.provider == "fexit" ? "kretprobe" : target.provider;
   const bool in_one_module =
       std::all_of(found.begin(), found.end(), [&](const KernelFunction& function) { return function.module == found.front().module; });
   for (const KernelFunction& function : found) {
-    choices.push_back(in_one_module ? fmt::format("{}:{:#x}", target.provider, function.address)
+    choices.push_back(in_one_module ? fmt::format("{}:{:#x}", at_address, function.address)
                                     : canonical_text(target.provider, {std::string(module_name(function)), std::string(function.name)}));
   }
   return Error(fmt::format("{} is ambiguous: the kernel has {} functions of that name", target.text, found.size()))
@@ -107,12 +116,15 @@ Result<> check_probeable(const KernelFunctions& functions, const Target& target,
 
 }  // namespace
 
+std::string_view module_name(const KernelFunction& function) { return function.module.empty() ? kKernelItself : function.module; }
+
 std::string_view module_of(const Target& target) { return target.fields.size() == 2 ? std::string_view(target.fields[0]) : std::string_view("*"); }
 
-Result<KernelMatches> match_kernel_functions(const KernelFunctions& functions, const Target& target, std::string_view function, const Scope& scope) {
+Result<KernelMatches> match_kernel_functions(const KernelFunctions& functions, const Target& target, std::string_view function, const Scope& scope,
+                                             const FunctionFilter& fits) {
   const std::string_view module = module_of(target);
   if (has_glob(function)) {
-    KernelMatches matches = match_wildcard(functions, module, function);
+    KernelMatches matches = match_wildcard(functions, module, function, fits);
     if (!matches.functions.empty()) return matches;
     if (matches.skipped == 0) return Error(fmt::format("No matches for {}", target.text));
     return Error(fmt::format("No matches for {}: none of the {} functions can be probed", target.text, with_thousands(matches.skipped)));

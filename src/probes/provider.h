@@ -68,8 +68,12 @@ struct PerfEventAttach {
 };
 /// The program is bound to its function (lang::Context::bound_to) when it is loaded.
 struct FunctionAttach {};
-/// The program is run over everything there is of its kind; `pid`: of that process only, for kinds that know processes.
-struct IteratorAttach { std::int32_t pid = -1; };
+/// The program is run over everything there is of its kind.
+struct IteratorAttach {
+  std::string kind;
+  std::int32_t pid = -1;              ///< what belongs to this process only, for kinds that know processes
+  std::string pin;                    ///< not run, but put into this file of a bpf file system, to be run whenever that is read
+};
 struct AttachSpec {
   std::string name;                   ///< full attach point text
   std::variant<RunByUs, UserProbes, KernelProbes, TracepointAttach, RawTracepointAttach, PerfEventAttach, FunctionAttach, IteratorAttach> how;
@@ -103,7 +107,12 @@ struct Expansion {
 };
 
 /// Attach points of one block that share a context, and so one program.
-struct ContextGroup { lang::Context context; std::vector<Target> targets; bool needs_cookie = false; };
+struct ContextGroup {
+  lang::Context context;
+  std::vector<Target> targets;
+  bool needs_cookie = false;
+  std::string note = {};   ///< for the user, when it is attached: what a wildcard passed over
+};
 
 class Provider {
  public:
@@ -144,16 +153,10 @@ std::span<const Provider* const> registry();
 /// By exact name or alias (case-insensitive but for "u" and "U"); null if there is none.
 const Provider* find_provider(std::string_view name);
 
-/// Probe types that are refused by name because they are not built yet.
-std::vector<std::string_view> unbuilt_providers();
-
 /// Splits raw attach-point text at ':' outside quotes, unquotes, finds the provider, lets it parse. Errors: unknown provider (with the
 /// nearest), wrong form.
 struct ParsedTarget { const Provider* provider; Target target; };
 Result<ParsedTarget> parse_attach_point(std::string_view text, const Scope& scope);
-
-/// The text names a probe type of the language that is not built yet (its error says so), not just any unknown word.
-bool names_unsupported_provider(std::string_view text);
 
 /// -l: what `pattern` matches, sorted within each provider, without duplicates. "a:*,b:*" lists both; a pattern without ':' is matched
 /// against the last field of every kernel event; "" and "*" mean all of those.

@@ -13,28 +13,10 @@
 namespace trc::probes {
 namespace {
 
-/// Probe types of the language that are not built yet. They are refused by name; building one moves its row to registry().
-struct UnbuiltProvider {
-  std::string_view name;
-  std::string_view aliases[2];  // empty: none
-};
-constexpr UnbuiltProvider kUnbuilt[] = {
-    {"fentry", {"f", "kfunc"}}, {"fexit", {"fr", "kretfunc"}}, {"iter", {"it", ""}},
-};
-
 /// "u" and "U" are two providers, so they are compared as written; everything else in lower case.
 bool same_word(std::string_view word, std::string_view name) {
   if (word.size() == 1 || name.size() == 1) return word == name || (to_lower(word) != "u" && to_lower(word) == name);
   return to_lower(word) == to_lower(name);
-}
-
-const UnbuiltProvider* find_unbuilt(std::string_view name) {
-  for (const UnbuiltProvider& row : kUnbuilt) {
-    if (same_word(name, row.name)) return &row;
-    for (std::string_view alias : row.aliases)
-      if (!alias.empty() && same_word(name, alias)) return &row;
-  }
-  return nullptr;
 }
 
 std::vector<std::string> provider_names() {
@@ -73,7 +55,6 @@ Result<Split> split_attach_point(std::string_view text) {
   const std::string word = fields.front();
   fields.erase(fields.begin());
   if (const Provider* provider = find_provider(word)) return Split{provider, std::move(fields)};
-  if (const UnbuiltProvider* row = find_unbuilt(word)) return Error(fmt::format("{} probes are not supported yet", row->name));
   if (word.empty()) return Error("an attach point must name a probe type").hint("for example uprobe:/bin/bash:readline");
   if (has_glob(word)) return Error("No probe type matched for " + word);
   return Error("Invalid probe type: " + word).hint(did_you_mean(word, provider_names()));
@@ -95,17 +76,11 @@ std::vector<std::string> Provider::describe(const Target& target, const kernel::
 std::span<const Provider* const> registry() {
   static const std::array providers = {
       &begin_provider(), &end_provider(), &self_provider(), &test_provider(), &bench_provider(), &kprobe_provider(), &kretprobe_provider(),
-      &uprobe_provider(), &uretprobe_provider(), &usdt_provider(),
+      &fentry_provider(), &fexit_provider(), &uprobe_provider(), &uretprobe_provider(), &usdt_provider(),
       &tracepoint_provider(), &raw_tracepoint_provider(), &profile_provider(), &interval_provider(), &software_provider(),
-      &hardware_provider(), &watchpoint_provider(),
+      &hardware_provider(), &watchpoint_provider(), &iterator_provider(),
   };
   return providers;
-}
-
-std::vector<std::string_view> unbuilt_providers() {
-  std::vector<std::string_view> names;
-  for (const UnbuiltProvider& row : kUnbuilt) names.push_back(row.name);
-  return names;
 }
 
 const Provider* find_provider(std::string_view name) {
@@ -115,11 +90,6 @@ const Provider* find_provider(std::string_view name) {
       if (same_word(name, alias)) return provider;
   }
   return nullptr;
-}
-
-bool names_unsupported_provider(std::string_view text) {
-  const std::string word(trim(text.substr(0, text.find(':'))));
-  return !find_provider(word) && find_unbuilt(word);
 }
 
 Result<std::vector<std::string>> expand_provider(std::string_view text, const Scope& scope) {
@@ -135,6 +105,7 @@ Result<std::vector<std::string>> expand_provider(std::string_view text, const Sc
   for (const Provider* provider : registry()) {
     const std::string_view name = provider->name();
     const bool is_user = name == "uprobe" || name == "uretprobe" || name == "usdt";
+    if (name == "iter") continue;   // takes no wildcards, and is no event
     if (is_user == is_user_side && glob_match(word, name) && provider->parse(fields)) found.push_back(std::string(name) + std::string(rest));
   }
   if (found.empty()) return Error("No probe type matched for " + word).hint(is_user_side ? "types of user space: uprobe, uretprobe, usdt" : "");
@@ -180,7 +151,7 @@ Result<std::vector<std::string>> list_probes(std::string_view pattern, const ker
   std::vector<std::string> names;
   for (const std::string& part : split_patterns(pattern)) {
     const std::string word(trim(part));
-    if (word.find(':') != std::string::npos || find_provider(word) || find_unbuilt(word)) {
+    if (word.find(':') != std::string::npos || find_provider(word)) {
       TRC_CHECK(list_one(word, facts, scope, names));
       continue;
     }

@@ -12,6 +12,8 @@ const Provider& test_provider();
 const Provider& bench_provider();
 const Provider& kprobe_provider();
 const Provider& kretprobe_provider();
+const Provider& fentry_provider();
+const Provider& fexit_provider();
 const Provider& uprobe_provider();
 const Provider& uretprobe_provider();
 const Provider& usdt_provider();
@@ -22,6 +24,7 @@ const Provider& interval_provider();
 const Provider& software_provider();
 const Provider& hardware_provider();
 const Provider& watchpoint_provider();
+const Provider& iterator_provider();
 
 /// The attach points that one with a wildcard for its probe type stands for: those types whose forms fit. Types of user space when a process
 /// is traced or a path is named, else all others. An attach point without such a wildcard is returned as it is. Error: no type fits.

@@ -25,6 +25,7 @@ std::string helper_message(const std::string& helper, std::int64_t code) {
     return "Map full; can't update element. Try increasing max_map_keys config or manually setting the max entries in a map declaration "
            "e.g. `let @a = hash(5000)`";
   }
+  if (helper == "map_lookup_elem" && code == 0) return "Can't lookup map element because it does not exist.";
   if (helper == "map_delete_elem" && code == -ENOENT) return "Can't delete map element because it does not exist.";
   return std::strerror(static_cast<int>(-code));
 }
@@ -221,6 +222,8 @@ void Actions::do_InterpreterFile(Record record, const Schema&, std::uint32_t) {
   if (options_.interpreter_file) options_.interpreter_file(record);
 }
 
+void Actions::do_Packet(Record, const Schema&, std::uint32_t) { messages_.warn("a packet that came through the ring was dropped"); }
+
 void Actions::do_InterpreterCode(Record record, const Schema&, std::uint32_t) {
   if (options_.interpreter_code) options_.interpreter_code(record);
 }
@@ -244,6 +247,18 @@ void Actions::report_repetitions() {
 }
 
 output::Origin Actions::origin(Span span) const {
+  output::Origin at = place(span);
+  // An image may hold any numbers: one call inside of another has the larger one.
+  for (std::uint32_t from = span.expansion; from != 0 && from <= image_.expansions.size();) {
+    const Span& call = image_.expansions[from - 1];
+    at.expanded_from.push_back(place(call));
+    if (call.expansion >= from) break;
+    from = call.expansion;
+  }
+  return at;
+}
+
+output::Origin Actions::place(Span span) const {
   if (span.file >= image_.sources.size()) return {};
   const image::SourceText& source = image_.sources[span.file];
   const SourceFile file(source.name, source.text);

@@ -62,7 +62,8 @@ class Actions {
   /// The text of a record with a format; valid until the next one.
   const std::string& formatted(Record record, const Schema& schema, std::uint32_t event);
   void report(std::uint32_t event, const Schema& schema, const std::string& message, const std::string& helper, std::int64_t code);
-  output::Origin origin(Span span) const;
+  output::Origin origin(Span span) const;   ///< with the calls of macros
+  output::Origin place(Span span) const;
   void check(const Result<>& result);
 
   // One for each row of lang/actions.def.

@@ -83,6 +83,11 @@ bool Attacher::nothing_to_wait_for() const {
   });
 }
 
+bool Attacher::all_filtered_out() const {
+  const bool has_signal = std::any_of(points_.begin(), points_.end(), [](const Point& point) { return point.provider->run_when() == RunWhen::Signal; });
+  return wanted_ && attachments_.empty() && !has_signal && !waits_for_exec();
+}
+
 bool Attacher::has_user_targets() const {
   return std::any_of(points_.begin(), points_.end(), [](const Point& point) { return point.is_user; });
 }
@@ -128,6 +133,7 @@ Result<> Attacher::attach_point(Point& point, const probes::Scope& scope) {
   for (const std::string& note : expansion->notes) {
     if (told_.insert(note).second) messages_.note(note);
   }
+  if (const std::string& note = image_.probes[point.index].note; !note.empty()) messages_.detail(note);
   if (expansion->skipped != 0) {
     messages_.detail(fmt::format("{}: {} functions cannot be probed and were passed over", point.target.text, with_thousands(expansion->skipped)));
   }
@@ -230,6 +236,8 @@ Result<> Attacher::attach_spec(Point& point, AttachSpec spec, bool alone, std::u
         .hint(fmt::format("set max_probes (or TRC_MAX_PROBES) to {} or more", count_ + sites));
   }
   const AttachRequest request{.program = image_.probes[point.index].program, .first_id = number_sites(point, spec, alone) | marks, .spec = std::move(spec)};
+  messages_.detail("Trying to attach probe: " + request.spec.name);
+  if (sites > 1) messages_.detail(fmt::format("Attaching to {} functions", sites));
   auto attachment = engine_.attach(request);
   if (!attachment) return std::move(attachment).error();
   const std::vector<std::size_t> refused = (*attachment)->refused();
@@ -237,6 +245,7 @@ Result<> Attacher::attach_spec(Point& point, AttachSpec spec, bool alone, std::u
   point.attached = true;
   messages_.detail(fmt::format("attached {}: {} place{}", request.spec.name, with_thousands((*attachment)->sites()), (*attachment)->sites() == 1 ? "" : "s"));
   for (const std::size_t site : refused) messages_.detail(fmt::format("the kernel cannot probe {}; left out", site_text(request.spec, site)));
+  if (const auto* iterator = std::get_if<probes::IteratorAttach>(&request.spec.how); iterator && !iterator->pin.empty()) pinned_.push_back(iterator->pin);
   attachments_.push_back(std::move(*attachment));
   return {};
 }

@@ -30,6 +30,8 @@ class Attacher {
   /// Programs that the runner runs itself at such a time, in the order of the script; the name of a test or benchmark.
   struct OwnRun { std::uint32_t program = 0; std::string name; };
   std::vector<OwnRun> run_by_us(probes::RunWhen when) const;
+  /// Once all is attached: --probe-filter has left nothing that could fire.
+  bool all_filtered_out() const;
   /// Every program is run by the runner, and none waits for a signal.
   bool nothing_to_wait_for() const;
   /// Does some attach point concern user programs, so that what a command executes matters?
@@ -58,6 +60,10 @@ class Attacher {
   /// whatever runs under it.)
   struct FileTarget { std::string text, name; std::vector<std::string> files; };
   std::vector<FileTarget> file_targets() const;
+  /// Files that iterators were put into.
+  const std::vector<std::string>& pinned() const { return pinned_; }
+  /// Those that are in place now, in the order in which they were attached.
+  std::span<const std::unique_ptr<Attachment>> attachments() const { return attachments_; }
   std::vector<std::unique_ptr<Attachment>> take() { return std::move(attachments_); }
 
  private:
@@ -94,6 +100,7 @@ class Attacher {
   /// Attach point, process, file, offset: a process that executes a file again, or is met twice, is attached once.
   std::set<std::tuple<std::uint32_t, std::int32_t, std::string, std::uint64_t>> known_sites_;
   std::set<std::int32_t> processes_;      ///< of the command, that were attached to one by one
+  std::vector<std::string> pinned_;
   std::set<std::string> told_;            ///< notes already given
   std::size_t count_ = 0;
 };

@@ -25,6 +25,8 @@ class Attachment {
   virtual std::size_t sites() const { return 1; }
   /// Sites of the request (by index) that the kernel would not probe. One of them never fails the rest.
   virtual std::vector<std::size_t> refused() const { return {}; }
+  /// An iterator's program goes through a part of what there is, so that its records can be taken meanwhile. False: it has gone through everything.
+  virtual Result<bool> run_part() { return false; }
 };
 
 /// An attach point that the runner numbered: the program sees `first_id + i` for site i.
@@ -49,6 +51,8 @@ class Engine {
   /// A verifier refusal names the script's source line and the reason; the log itself is in `verifier_log()`.
   virtual Result<> load(const image::ProgramImage& image, const std::vector<std::uint64_t>& constants) = 0;
   virtual std::string verifier_log() const = 0;
+  /// libbpf's debug messages of load(), with EngineOptions::libbpf_log; the verifier's logs are among them with EngineOptions::verifier_logs.
+  virtual std::string debug_log() const { return {}; }
   /// Runs a TestRun program now; returns when it is done, with what it returned.
   virtual Result<std::uint32_t> run(std::uint32_t program) = 0;
   /// Runs a TestRun program so many times; ns spent in it, by the kernel's own measure.
@@ -84,6 +88,7 @@ class Engine {
 
 struct EngineOptions {
   bool verbose = false;
+  bool libbpf_log = false, verifier_logs = false;   ///< kept for debug_log()
   std::uint32_t ring_bytes = 0;              ///< 0: as the image has it
   bool no_uprobe_multi = false, no_kprobe_multi = false;   ///< as if the kernel did not have it
   std::vector<std::uint32_t> online_cpus;    ///< where PerfEventAttach for every CPU goes

@@ -218,8 +218,21 @@ Result<> attach_function(const AttachTarget& target, KernelAttachment& result) {
   return {};
 }
 
-Result<> run_iterator(const AttachTarget& target, const IteratorAttach& how, KernelAttachment& result) {
-  TRC_CHECK(kernel::run_iterator(target.program, how.pid));
+constexpr std::size_t kPart = 512;   // elements of an iterator between two looks at the ring
+
+Result<> attach_iterator(const AttachTarget& target, const IteratorAttach& how, KernelAttachment& result) {
+  TRC_TRY(link, kernel::attach_iterator(target.program, {.kind = how.kind, .pid = how.pid}));
+  if (how.pin.empty()) {
+    TRC_TRY(iterator, kernel::open_iterator(link.get()));
+    result.hold_iterator(std::move(iterator));
+  } else {
+    auto pinned = kernel::pin_link(link.get(), how.pin);
+    if (!pinned) {
+      const bool exists = pinned.error().code() == EEXIST;
+      return std::move(pinned).error().hint(exists ? "remove that file first" : "the file must lie in a bpf file system; this makes one: mount -t bpf bpf /sys/fs/bpf");
+    }
+  }
+  result.hold(std::move(link), 0);
   result.count(1);
   return {};
 }
@@ -268,6 +281,11 @@ Result<> attach_sampling(const AttachTarget& target, const PerfEventAttach& how,
 
 }  // namespace
 
+Result<bool> KernelAttachment::run_part() {
+  if (!iterator_) return false;
+  return kernel::read_iterator(iterator_.get(), kPart);
+}
+
 KernelAttachment::~KernelAttachment() {
   if (closing_ms_ <= kPatienceMs) return;
   std::vector<int> descriptors;
@@ -288,7 +306,7 @@ Result<std::unique_ptr<KernelAttachment>> attach_in_kernel(const AttachTarget& t
     Result<> operator()(const TracepointAttach& how) { return attach_tracepoint(target, how, result); }
     Result<> operator()(const RawTracepointAttach& how) { return attach_raw_tracepoint(target, how, result); }
     Result<> operator()(const FunctionAttach&) { return attach_function(target, result); }
-    Result<> operator()(const IteratorAttach& how) { return run_iterator(target, how, result); }
+    Result<> operator()(const IteratorAttach& how) { return attach_iterator(target, how, result); }
     Result<> operator()(const PerfEventAttach& how) { return attach_sampling(target, how, result); }
   };
   auto done = std::visit(Carry{target, *result}, spec.how);

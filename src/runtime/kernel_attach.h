@@ -20,6 +20,7 @@ class KernelAttachment : public Attachment {
   ~KernelAttachment() override;
   std::size_t sites() const override { return sites_; }
   std::vector<std::size_t> refused() const override { return refused_; }
+  Result<bool> run_part() override;
   /// About how long closing makes one wait, by what was measured: each perf event and each multi link waits for a grace period.
   std::uint32_t closing_ms() const { return closing_ms_; }
 
@@ -27,6 +28,7 @@ class KernelAttachment : public Attachment {
     fds_.push_back(std::move(fd));
     closing_ms_ += closing_ms;
   }
+  void hold_iterator(Fd iterator) { iterator_ = std::move(iterator); }
   void count(std::size_t sites) { sites_ += sites; }
   void refuse(std::size_t site) { refused_.push_back(site); }
   const std::vector<Fd>& descriptors() const { return fds_; }
@@ -35,6 +37,7 @@ class KernelAttachment : public Attachment {
 
  private:
   std::vector<Fd> fds_;
+  Fd iterator_;
   std::vector<std::size_t> refused_;
   std::size_t sites_ = 0;
   std::uint32_t closing_ms_ = 0;

@@ -48,6 +48,7 @@ class KernelEngine : public Engine {
   void provide_map(const std::string& name, int fd) override { provided_[name] = fd; }
   Result<> load(const image::ProgramImage& image, const std::vector<std::uint64_t>& constants) override;
   std::string verifier_log() const override { return object_ ? object_->log() : std::string(); }
+  std::string debug_log() const override { return object_ ? object_->debug_log() : std::string(); }
   Result<std::uint32_t> run(std::uint32_t program) override;
   Result<std::uint64_t> measure(std::uint32_t program, std::uint64_t times) override;
   Result<std::unique_ptr<Attachment>> attach(const AttachRequest& request) override;
@@ -199,12 +200,15 @@ Error KernelEngine::explain_load_failure(Error error) const {
   if (error.code() == ENOMEM || error.code() == E2BIG) {
     return std::move(error).status(kLoadFailure).hint("a map may be too large: see max_map_keys and max_strlen");
   }
+  if (error.code() == EPERM) {
+    return std::move(error).status(kLoadFailure).hint("trc has the capabilities; the kernel's configuration, lockdown or a security module forbids such programs here");
+  }
   return std::move(error).status(kLoadFailure);
 }
 
 Result<> KernelEngine::load(const image::ProgramImage& image, const std::vector<std::uint64_t>& constants) {
   image_ = &image;
-  TRC_TRY(object, kernel::BpfObject::open(image.object, "trc"));
+  TRC_TRY(object, kernel::BpfObject::open(image.object, "trc", {.debug = options_.libbpf_log, .verifier = options_.verifier_logs}));
   object_ = std::move(object);
   TRC_CHECK(prepare(constants));
   if (auto loaded = object_->load(); !loaded) return explain_load_failure(std::move(loaded).error());

@@ -60,8 +60,8 @@ std::string LossReport::name_of(std::size_t program) const {
   return image_.programs[program].name;
 }
 
-void LossReport::explain(std::size_t program, std::uint64_t events, const char* cause, const std::string& hint) {
-  if (events != 0) messages_.warn(fmt::format("{}: {} {}", name_of(program), with_thousands(events), cause), hint);
+void LossReport::explain(std::size_t program, std::uint64_t events, const Cause& cause, const std::string& hint) {
+  if (events != 0) messages_.warn(fmt::format("{}: {} {}", name_of(program), with_thousands(events), events == 1 ? cause.one : cause.many), hint);
 }
 
 /// Of the stacks of each program that ended TRC_STACK_KernelLimit, how many have nothing behind their last frame.
@@ -133,19 +133,28 @@ void LossReport::summarize() {
   if (map_was_full) maps = join(full_maps(), ", ");
   for (std::size_t program = 0; program < losses.size() && program < image_.programs.size(); ++program) {
     const image::LossCounters& lost = losses[program];
-    explain(program, lost.ring_full, "events found no room in the ring buffer", "make it larger (perf_rb_pages), or send less: count in a map instead of printing");
-    explain(program, lost.scratch_busy, "runs were given up for want of scratch memory", "too many threads were in this probe at once; smaller strings (max_strlen) need less");
-    explain(program, lost.map_full, maps.empty() ? "map updates found no room" : ("map updates found no room (full: " + maps + ")").c_str(),
+    explain(program, lost.ring_full, {"event found no room in the ring buffer", "events found no room in the ring buffer"},
+            "make it larger (perf_rb_pages), or send less: count in a map instead of printing");
+    explain(program, lost.scratch_busy, {"run was given up for want of scratch memory", "runs were given up for want of scratch memory"},
+            "too many threads were in this probe at once; smaller strings (max_strlen) need less");
+    const std::string which = maps.empty() ? "" : " (full: " + maps + ")";
+    explain(program, lost.map_full, {"map update found no room" + which, "map updates found no room" + which},
             "raise max_map_keys, or declare the map with a size: let @m = hash(100000)");
-    explain(program, lost.stacks_full, "stacks found no room in the ring buffer, their frames are missing", "make it larger (perf_rb_pages), or take fewer different stacks: a smaller limit (ustack(10)) or a predicate");
-    explain(program, lost.contended, "changes were given up because others changed the same value at that moment", "give each CPU or thread its own key");
-    explain(program, lost.helper_failed, "kernel helper calls failed", failures_shown_ ? "" : "-k shows where");
+    explain(program, lost.stacks_full,
+            {"stack found no room in the ring buffer, its frames are missing", "stacks found no room in the ring buffer, their frames are missing"},
+            "make it larger (perf_rb_pages), or take fewer different stacks: a smaller limit (ustack(10)) or a predicate");
+    explain(program, lost.contended,
+            {"change was given up because others changed the same value at that moment", "changes were given up because others changed the same value at that moment"},
+            "give each CPU or thread its own key");
+    explain(program, lost.helper_failed, {"kernel helper call failed", "kernel helper calls failed"}, reads_are_reported_ ? "" : "-k shows where");
   }
   summarize_stacks();
   if (unread_ != 0) messages_.warn(fmt::format("{} events were still waiting when the run had to end", with_thousands(unread_)));
   const std::vector<std::uint64_t> missed = engine_.missed_runs();
   for (std::size_t program = 0; program < missed.size() && program < image_.programs.size(); ++program) {
-    explain(program, missed[program], "times the kernel did not run the program, because one was running on that CPU already", "");
+    explain(program, missed[program],
+            {"time the kernel did not run the program, because one was running on that CPU already",
+             "times the kernel did not run the program, because one was running on that CPU already"}, "");
   }
 }
 

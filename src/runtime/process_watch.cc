@@ -89,7 +89,7 @@ class PerfProcessWatch : public ProcessWatch {
 
   std::uint64_t lost() const override {
     const auto locked = symbolizer_.lock();
-    return lost_;
+    return lost_ + (may_have_lost_ ? 1 : 0);
   }
 
  private:
@@ -101,7 +101,9 @@ class PerfProcessWatch : public ProcessWatch {
   bool take_all() {
     bool any = false;
     for (const auto& buffer : buffers_) {
-      any |= buffer->take(bytes_, [&](std::size_t offset, std::size_t size) { records_.push_back({0, offset, size}); });
+      if (!buffer->take(bytes_, [&](std::size_t offset, std::size_t size) { records_.push_back({0, offset, size}); })) continue;
+      any = true;
+      is_full_ |= buffer->was_full();
     }
     return any;
   }
@@ -130,7 +132,9 @@ class PerfProcessWatch : public ProcessWatch {
       if (read_record(bytes_of(record), fields) && fields.header.type == PERF_RECORD_LOST) lost += fields.count;
       else apply_perf_record(bytes_of(record), symbolizer_);
     }
-    if (lost != 0) symbolizer_.missed();
+    if (lost != 0 || is_full_) symbolizer_.missed();
+    may_have_lost_ = lost == 0 && (may_have_lost_ || is_full_);
+    is_full_ = false;
     lost_ += lost;
   }
 
@@ -138,7 +142,9 @@ class PerfProcessWatch : public ProcessWatch {
   std::vector<std::unique_ptr<kernel::PerfBuffer>> buffers_;
   std::vector<std::byte> bytes_, held_;
   std::vector<Record> records_;
-  std::uint64_t lost_ = 0;
+  std::uint64_t lost_ = 0;        // as the kernel says
+  bool may_have_lost_ = false;    // it may say so with the next record
+  bool is_full_ = false;          // a buffer was when it was emptied
 };
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include <optional>
 #include <regex>
 
+#include "base/strings.h"
 #include "kernel/pid_namespace.h"
 #include "runtime/actions.h"
 #include "runtime/attacher.h"
@@ -28,6 +29,7 @@
 #include "runtime/losses.h"
 #include "runtime/map_reader.h"
 #include "runtime/messages.h"
+#include "runtime/packets.h"
 #include "runtime/proc.h"
 #include "runtime/process_tree.h"
 #include "runtime/process_watch.h"
@@ -38,6 +40,8 @@
 #include "runtime/stack_reader.h"
 #include "runtime/unwind/program_files.h"
 #include "runtime/unwind/unwind_tables.h"
+#include "runtime/verifier_log.h"
+#include "stdlib/packet_abi.h"
 #include "symbols/debug_info.h"
 #include "symbols/elf_file.h"
 #include "symbols/symbolizer.h"
@@ -91,11 +95,9 @@ class Session {
         symbolizer_(image.settings.cpp_demangle, image.settings.show_debug_info),
         decode_(make_decode_context()),
         actions_(image, engine, sink, decode_, messages_, action_options()),
-        losses_(image, engine, sink, messages_),
+        losses_(image, engine, sink, messages_, options.all_warnings),
         scope_(make_scope(options, child_.get())),
-        attacher_(image, engine, facts, scope_, names_, messages_) {
-    losses_.set_failures_shown(options.all_warnings);
-  }
+        attacher_(image, engine, facts, scope_, names_, messages_) {}
 
   Result<int> run();
 
@@ -105,6 +107,7 @@ class Session {
   std::vector<std::uint64_t> constants() const;
   Result<> open_target();
   Result<> load();
+  void print_load_logs() const;
   Result<> make_process_tree();
   Result<> start_unwind_tables();
   Result<> hold_new_code();
@@ -126,6 +129,8 @@ class Session {
   bool target_ended() const;
   void handle_execs();
   void follow_exec(std::int32_t pid);
+  Result<> run_iterators();
+  void write_packets();
   bool drain(const std::function<bool(std::span<const std::byte>)>& handle);
   void drain_all();
   Result<> finish();
@@ -161,6 +166,7 @@ class Session {
   std::unique_ptr<UnwindTables> tables_;            ///< only for scripts that take stacks of programs; its thread uses watch_
   std::unique_ptr<ProcessTree> tree_;
   std::unique_ptr<Follow> follow_;
+  std::unique_ptr<Packets> packets_;                ///< only for scripts with skboutput()
   ExecutedFiles executed_;
   std::unique_ptr<UserSignal> user_signal_;         ///< only for scripts with probes on it
   Fd target_;                                       ///< pidfd of -p
@@ -233,9 +239,24 @@ Result<> Session::load() {
   TRC_CHECK(start_unwind_tables());
   TRC_CHECK(prepare_interpreters());
   TRC_CHECK(start_following());
+  TRC_TRY(packets, Packets::start(image_, facts_.online_cpus()));
+  packets_ = std::move(packets);
+  if (packets_) engine_.provide_map(TRC_PACKET_MAP, packets_->map());
   auto loaded = engine_.load(image_, constants());
-  if (options_.verbose) messages_.detail(engine_.verifier_log());
+  if (const std::string log = engine_.verifier_log(); !log.empty()) messages_.detail(log);
+  print_load_logs();
   return loaded;
+}
+
+/// -d libbpf, -d verifier
+void Session::print_load_logs() const {
+  if (options_.show_libbpf) std::fputs(engine_.debug_log().c_str(), stdout);
+  if (options_.show_verifier) {
+    for (const VerifierLog& log : verifier_logs(engine_.debug_log() + engine_.verifier_log())) {
+      fmt::print("BPF verifier log for {}:\n{}", log.program, log.text);
+    }
+  }
+  std::fflush(stdout);
 }
 
 /// Tables are made while the kernel checks the programs.
@@ -321,7 +342,7 @@ Result<> Session::run_begin() {
   bool exited = false;
   for (const auto& [program, name] : attacher_.run_by_us(probes::RunWhen::Begin)) {
     if (exited || signals_.received()) break;
-    messages_.detail("running " + name);
+    messages_.detail("Attaching '" + name + "' probe");
     TRC_CHECK(engine_.run(program));
     auto drained = engine_.drain([&](std::span<const std::byte> record) {
       early_.emplace_back(record.begin(), record.end());
@@ -427,8 +448,12 @@ bool Session::wait(int timeout_ms, bool with_ring) {
     for (const int fd : watch_->event_fds()) add(fd);
   }
   if (user_signal_) add(user_signal_->fd());
+  if (packets_) {
+    for (const int fd : packets_->event_fds()) add(fd);
+  }
   ::poll(fds.data(), fds.size(), timeout_ms);
   handle_user_signal();
+  write_packets();
   handle_execs();
   return !signals_.received() && !target_ended();
 }
@@ -487,6 +512,29 @@ void Session::follow_exec(std::int32_t pid) {
   follow_->resume(pid);
 }
 
+void Session::write_packets() {
+  if (!packets_) return;
+  for (const Error& error : packets_->drain()) messages_.warn(error.message());
+}
+
+/// One after another, from start to end; what they send is handled meanwhile, for the ring would not hold it all.
+Result<> Session::run_iterators() {
+  for (const std::string& path : attacher_.pinned()) sink_.text(fmt::format("Program pinned to {}\n", path));
+  for (const auto& attachment : attacher_.attachments()) {
+    for (bool more = true; more && !actions_.exited() && !signals_.received();) {
+      TRC_TRY(left, attachment->run_part());
+      more = left;
+      (void)drain([&](std::span<const std::byte> record) {
+        actions_.handle(record);
+        return !actions_.exited();
+      });
+      if (sink_.failed()) return {};   // said by finish()
+    }
+  }
+  sink_.flush();
+  return {};
+}
+
 bool Session::drain(const std::function<bool(std::span<const std::byte>)>& handle) {
   auto drained = engine_.drain(handle);
   if (!drained) messages_.warn(drained.error().message());
@@ -526,7 +574,7 @@ void Session::stop_programs() {
 Result<> Session::run_end() {
   actions_.reopen();
   for (const auto& [program, name] : attacher_.run_by_us(probes::RunWhen::End)) {
-    messages_.detail("running " + name);
+    messages_.detail("Attaching '" + name + "' probe");
     TRC_CHECK(engine_.run(program));
     drain_all();
   }
@@ -588,6 +636,8 @@ Result<> Session::finish() {
   stopped_by_us_ = interrupted || actions_.exited();
   stop_programs();
   drain_all();
+  write_packets();
+  if (packets_ && packets_->lost() != 0) messages_.warn(fmt::format("{} packets found no room in their buffers", with_thousands(packets_->lost())));
   Result<> ended = run_end();
   if (watch_) {
     watch_->drain();
@@ -669,7 +719,8 @@ Result<int> Session::run() {
     return 0;
   }
   announce(trouble.has_value() && !signals_.received());
-  const bool nothing_to_wait_for = attacher_.nothing_to_wait_for() && !child_;
+  if (trouble && !actions_.exited() && !signals_.received()) trouble = run_iterators();
+  const bool nothing_to_wait_for = (attacher_.nothing_to_wait_for() || attacher_.all_filtered_out()) && !child_;
   if (trouble && !actions_.exited() && !signals_.received() && !nothing_to_wait_for) {
     if (child_) {
       wait_for_tables();
@@ -698,6 +749,8 @@ Result<int> run(const image::ProgramImage& image, const RunOptions& options, con
                 std::unique_ptr<Child> child, output::Sink& sink) {
   EngineOptions engine_options;
   engine_options.verbose = options.verbose;
+  engine_options.libbpf_log = options.show_libbpf;
+  engine_options.verifier_logs = options.show_verifier;
   const auto is_without = [&](const char* feature) {
     return std::find(options.no_features.begin(), options.no_features.end(), feature) != options.no_features.end();
   };

@@ -24,6 +24,7 @@ struct RunOptions {
   bool all_warnings = false;          ///< -k: also failed probe reads and lookups
   bool no_warnings = false;
   bool dry_run = false;
+  bool show_libbpf = false, show_verifier = false;   ///< -d libbpf, -d verifier: on standard output
   bool unsafe = false;                ///< --unsafe
   bool exit_with_child = false;
   bool stop_on_map = false;           ///< processes are held while the unwind table of a file that they have mapped is made

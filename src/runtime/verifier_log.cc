@@ -82,6 +82,20 @@ std::string program_named_before(std::string_view text) {
 
 }  // namespace
 
+std::vector<VerifierLog> verifier_logs(std::string_view messages) {
+  std::vector<VerifierLog> logs;
+  for (std::size_t begin = messages.find(kBegin); begin != std::string_view::npos; begin = messages.find(kBegin, begin)) {
+    const std::string program = program_named_before(messages.substr(0, begin));
+    begin += kBegin.size();
+    const std::size_t end = std::min(messages.find(kEnd, begin), messages.size());
+    std::string_view text = messages.substr(begin, end - begin);
+    text.remove_prefix(std::min(text.size(), std::size_t{text.starts_with('\n')}));
+    logs.push_back({program, std::string(text)});
+    if (!text.empty() && !text.ends_with('\n')) logs.back().text += '\n';
+  }
+  return logs;
+}
+
 std::optional<Refusal> find_refusal(std::string_view log, const image::ProgramImage& image) {
   const std::size_t begin = log.find(kBegin);
   if (begin == std::string_view::npos) return std::nullopt;

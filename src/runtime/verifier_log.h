@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "image/program_image.h"
 
@@ -17,6 +18,14 @@ struct Refusal {
   std::uint32_t line = 0;
   std::string text;         ///< that line
 };
+
+struct VerifierLog {
+  std::string program;      ///< function in the object
+  std::string text;         ///< whole lines
+};
+
+/// The verifier's logs among libbpf's messages, each program's.
+std::vector<VerifierLog> verifier_logs(std::string_view messages);
 
 /// Looks for a refused program in what libbpf printed while loading; `image.sources` says which files are the script's.
 std::optional<Refusal> find_refusal(std::string_view log, const image::ProgramImage& image);

@@ -53,11 +53,11 @@ Diagnostic& Diagnostics::report(Diag code, Span span, std::string message) {
     return d.code == code && d.span.file == span.file && d.span.begin == span.begin && d.span.end == span.end && d.message == message;
   });
   if (known) {
-    duplicate_ = Diagnostic{code, span, std::move(message), {}, {}};
+    duplicate_ = Diagnostic{code, span, std::move(message), {}, {}, {}};
     return duplicate_;
   }
   if (severity_of(code) == Severity::Error) errors_++;
-  Diagnostic& added = all_.emplace_back(Diagnostic{code, span, std::move(message), {}, {}});
+  Diagnostic& added = all_.emplace_back(Diagnostic{code, span, std::move(message), {}, {}, {}});
   for (std::uint32_t from = span.expansion; from != 0 && from <= expansions_.size(); from = expansions_[from - 1].expansion) {
     added.with_note(expansions_[from - 1], "expanded from");
   }

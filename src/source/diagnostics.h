@@ -38,12 +38,19 @@ struct Note {
   std::string text;
 };
 
+/// A mend that is certain: this text instead of that of the span (empty: an insertion).
+struct Edit {
+  Span span;
+  std::string text;
+};
+
 struct Diagnostic {
   Diag code;
   Span span;
   std::string message;  // one sentence, no full stop
   std::vector<Note> notes;
   std::string hint;     // what to do; empty if there is nothing to say
+  std::vector<Edit> edits;  // all together mend it, without a change of what else the script means
 
   Diagnostic& with_note(Span at, std::string text) {
     notes.push_back({at, std::move(text)});
@@ -53,6 +60,10 @@ struct Diagnostic {
     hint = std::move(text);
     return *this;
   }
+  Diagnostic& with_edit(Span at, std::string text) {
+    edits.push_back({at, std::move(text)});
+    return *this;
+  }
 };
 
 /// The collection of one run. Two reports of the same code at the same place with the same words are kept once.
@@ -60,6 +71,8 @@ class Diagnostics {
  public:
   /// Registers one expansion of a macro; reports at spans with the number it returns say from which call they come.
   std::uint32_t expanded_at(Span call);
+  /// The calls that were registered, by number - 1.
+  const std::vector<Span>& expansions() const { return expansions_; }
   /// The reference stays valid until the next report.
   Diagnostic& report(Diag code, Span span, std::string message);
   /// No errors (warnings allowed).
@@ -77,7 +90,10 @@ class Diagnostics {
 /// All errors first, then all warnings, each in source order. `color` adds ANSI colours.
 std::string render_text(const Diagnostics& diags, const std::vector<const SourceFile*>& files, bool color);
 
-/// One JSON object a diagnostic and line, in the same order: code, severity, message, file, positions, notes, hint.
+/// The text of a file with the edits of all its diagnostics made; of edits that overlap the first one counts. `count`: how many were made.
+std::string mended(const Diagnostics& diags, const std::vector<const SourceFile*>& files, std::uint32_t file, std::size_t& count);
+
+/// One JSON object a diagnostic and line, in the same order: code, severity, message, file, positions, notes, edits, hint.
 std::string render_json(const Diagnostics& diags, const std::vector<const SourceFile*>& files);
 
 /// "FILE:L:C-E" (or "FILE:L1-L2" when the span crosses lines), as diagnostics and run-time messages show it.

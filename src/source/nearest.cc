@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "base/strings.h"
-#include "source/diagnostics.h"
+#include "source/suggest.h"
 
 namespace trc {
 
@@ -35,10 +35,13 @@ std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t li
 /// A third of the letters may be wrong; with two letters or fewer only the case may.
 std::size_t tolerance(std::string_view word) { return word.size() <= 2 ? 0 : std::max<std::size_t>(1, word.size() / 3); }
 
-}  // namespace
+struct Near {
+  std::size_t distance;
+  const std::string* name;
+};
 
-std::vector<std::string> nearest_list(std::string_view word, const std::vector<std::string>& candidates, std::size_t limit) {
-  struct Near { std::size_t distance; const std::string* name; };
+/// Those that may be meant, best first.
+std::vector<Near> all_near(std::string_view word, const std::vector<std::string>& candidates) {
   const std::string wanted = to_lower(word);
   const std::size_t allowed = tolerance(word);
   std::vector<Near> near;
@@ -50,6 +53,13 @@ std::vector<std::string> nearest_list(std::string_view word, const std::vector<s
   std::stable_sort(near.begin(), near.end(), [](const Near& a, const Near& b) {
     return a.distance != b.distance ? a.distance < b.distance : *a.name < *b.name;
   });
+  return near;
+}
+
+}  // namespace
+
+std::vector<std::string> nearest_list(std::string_view word, const std::vector<std::string>& candidates, std::size_t limit) {
+  const std::vector<Near> near = all_near(word, candidates);
   std::vector<std::string> names;
   for (const Near& n : near) {
     if (names.size() == limit) break;
@@ -61,6 +71,16 @@ std::vector<std::string> nearest_list(std::string_view word, const std::vector<s
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
   const std::vector<std::string> best = nearest_list(word, candidates, 1);
   return best.empty() ? std::string() : best.front();
+}
+
+bool suggest(Diagnostic& report, Span at, std::string_view word, const std::vector<std::string>& candidates) {
+  const std::vector<Near> near = all_near(word, candidates);
+  if (near.empty()) return false;
+  const std::string& best = *near.front().name;
+  report.with_hint("did you mean " + best + "?");
+  const auto rival = std::find_if(near.begin(), near.end(), [&](const Near& n) { return *n.name != best; });
+  if (rival == near.end() || rival->distance > near.front().distance) report.with_edit(at, best);
+  return true;
 }
 
 }  // namespace trc

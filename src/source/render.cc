@@ -16,6 +16,7 @@ constexpr Kind kError{"ERROR", "\033[31m"};
 constexpr Kind kWarning{"WARNING", "\033[33m"};
 constexpr Kind kNote{"NOTE", "\033[36m"};
 constexpr Kind kHint{"HINT", "\033[36m"};
+constexpr Kind kFix{"FIX", "\033[32m"};
 constexpr const char* kReset = "\033[0m";
 constexpr std::string_view kTab = "    ";
 // A program on one line can be long (-e "$(cat …)"), and nobody needs megabytes of it repeated.
@@ -139,12 +140,72 @@ std::string render_json(const Diagnostics& diags, const std::vector<const Source
       write_place(json, note.span, files);
       json.end_object();
     }
+    json.end_array().key("edits").begin_array();
+    for (const Edit& edit : d->edits) {
+      json.begin_object();
+      write_place(json, edit.span, files);
+      json.key("text").string(edit.text).end_object();
+    }
     json.end_array();
     if (!d->hint.empty()) json.key("hint").string(d->hint);
     json.end_object();
     out += '\n';
   }
   return out;
+}
+
+namespace {
+
+/// Those that can be made together, in the order of the text.
+std::vector<Edit> compatible(std::vector<Edit> edits) {
+  std::stable_sort(edits.begin(), edits.end(), [](const Edit& a, const Edit& b) { return before(a.span, b.span); });
+  std::vector<Edit> kept;
+  for (Edit& edit : edits) {
+    const bool same = !kept.empty() && kept.back().span.begin == edit.span.begin && kept.back().span.end == edit.span.end;
+    if (same || (!kept.empty() && edit.span.begin < kept.back().span.end)) continue;
+    kept.push_back(std::move(edit));
+  }
+  return kept;
+}
+
+std::string applied(std::string_view text, const std::vector<Edit>& edits) {
+  std::string out;
+  std::size_t at = 0;
+  for (const Edit& edit : edits) {
+    if (edit.span.end > text.size() || edit.span.begin < at) continue;
+    out += text.substr(at, edit.span.begin - at);
+    out += edit.text;
+    at = edit.span.end;
+  }
+  out += text.substr(at);
+  return out;
+}
+
+/// The line of a mistake as it should be, where the edits leave the other lines alone.
+std::string mended_line(const Diagnostic& d, const std::vector<const SourceFile*>& files) {
+  if (d.edits.empty() || d.span.file >= files.size()) return {};
+  const SourceFile& file = *files[d.span.file];
+  const std::uint32_t line = file.line_column(d.edits.front().span.begin).line;
+  for (const Edit& edit : d.edits) {
+    if (edit.span.file != d.span.file || edit.text.find('\n') != std::string::npos) return {};
+    if (file.line_column(edit.span.begin).line != line || file.line_column(edit.span.end).line != line) return {};
+  }
+  const SourceFile after(file.name(), applied(file.text(), compatible(d.edits)));
+  return shown(after.line(line));
+}
+
+}  // namespace
+
+std::string mended(const Diagnostics& diags, const std::vector<const SourceFile*>& files, std::uint32_t file, std::size_t& count) {
+  std::vector<Edit> edits;
+  for (const Diagnostic& d : diags.all()) {
+    for (const Edit& edit : d.edits) {
+      if (edit.span.file == file && edit.span.expansion == 0) edits.push_back(edit);
+    }
+  }
+  edits = compatible(std::move(edits));
+  count = edits.size();
+  return applied(files[file]->text(), edits);
 }
 
 std::string render_text(const Diagnostics& diags, const std::vector<const SourceFile*>& files, bool color) {
@@ -154,6 +215,7 @@ std::string render_text(const Diagnostics& diags, const std::vector<const Source
     append_one(out, kind, d->span, d->message, files, color);
     for (const Note& note : d->notes) append_one(out, kNote, note.span, note.text, files, color);
     if (!d->hint.empty()) out += fmt::format("{}: {}\n", kind_text(kHint, color), d->hint);
+    if (const std::string line = mended_line(*d, files); !line.empty()) out += fmt::format("{}: {}\n", kind_text(kFix, color), line);
   }
   return out;
 }

@@ -17,7 +17,7 @@ struct Span {
   std::uint32_t expansion = 0;  ///< of a macro: what Diagnostics::expanded_at() gave for the call; 0: the text stands for itself
   template <class Archive>
   void serialize(Archive& ar) {
-    ar(file, begin, end);
+    ar(file, begin, end, expansion);
   }
 };
 

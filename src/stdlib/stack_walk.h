@@ -2,6 +2,7 @@
 // memory alone is not safe (see scratch.bpf.c). Plain C, shared with code generation and the tests of the walker.
 #pragma once
 
+#include "code_ahead.h"
 #include "unwind_abi.h"
 
 #define TRC_WALK_SLOTS_PER_CPU 4   // walks that may be nested on one CPU: a task's, an interrupt's, one that was preempted, one more
@@ -52,7 +53,9 @@ struct trc_walk {
   unsigned long long hash_a, hash_b;
   unsigned long long registers[TRC_WALK_REGISTERS];   // of the frame, while TRC_WALK_AT_REGISTERS
   unsigned long long window[TRC_WALK_WINDOW / 8];
-  unsigned long long node[32];                    // of the kernel's tree of mappings
+  unsigned long long node[32];                    // of the kernel's tree of mappings; or code
+  struct trc_code code;                           // what is known of that
+  unsigned long long found;                       // of a search
   struct trc_walk_space space;
   unsigned long long maps_met;                    // so many of `space` were put into `maps`, one after another
   struct trc_walk_mapping maps[TRC_WALK_MAPPINGS];

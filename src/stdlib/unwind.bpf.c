@@ -5,6 +5,7 @@
 // follow. What is large or has loops is a global function, verified once; they pass the number of the walk. Kernel structures are read with
 // bpf_probe_read_kernel at offsets that the runner took from BTF.
 #include "trc.bpf.h"
+#include "code_ahead.h"
 #include "stack_hash.h"
 #include "stack_walk.h"
 #include "walk.bpf.h"
@@ -19,7 +20,8 @@ extern const volatile u64 trc_unwind_event;
 #define CS_RING_3 3                 // both low bits of cs: the registers are those of user code
 #define MAX_RETURN_PROBES 64        // pending in a task: the kernel's own limit
 #define PAGE_BYTES 4096
-#define MAX_OTHER_STACKS 2
+#define MAX_OTHER_STACKS 2          // that frame pointers alone have led to
+#define MAX_CHANGED_STACKS 256      // by functions that are known to change stacks
 
 // struct pt_regs, in words
 enum { REG_BP = 4, REG_IP = 16, REG_CS = 17, REG_SP = 19 };
@@ -381,6 +383,55 @@ TRC_GLOBAL u32 trc_walk_other_stack(u32 index) {
   return 1;
 }
 
+static s64 code_step(u32 number, struct walk_context *context) {
+  (void)number;
+  return trc_code_step(&context->walk->code, (const u8 *)context->walk->node);
+}
+
+/// The rule for a place that no table describes, by the code that is left there until it returns (code_ahead.h). TRC_UW_NONE if that is not told.
+/// Part of its callers: the kernel follows calls 8 deep, and here they are deepest.
+TRC_LOCAL u64 code_ahead(struct trc_walk *walk, u64 place) {
+  if (bpf_probe_read_user(walk->node, TRC_CODE_BYTES, (const void *)place) != 0) {
+    u64 rest = PAGE_BYTES - (place & (PAGE_BYTES - 1));   // the next page may not be there
+    TRC_OPAQUE(rest);
+    if (rest >= TRC_CODE_BYTES) return TRC_UW_NONE;
+    walk->node[0] = walk->node[1] = walk->node[2] = walk->node[3] = 0;   // nothing that is followed
+    if (bpf_probe_read_user(walk->node, rest, (const void *)place) != 0) return TRC_UW_NONE;
+  }
+  walk->code = (struct trc_code){.rule = TRC_UW_NONE};
+  struct walk_context context = {walk};
+  bpf_loop(TRC_CODE_INSTRUCTIONS, (void *)code_step, &context, 0);
+  return walk->code.rule;
+}
+
+#define START_BYTES 512    // that the code which calls main() uses, or start_routine()
+
+static s64 is_start_of_thread(u32 number, struct walk_context *context) {
+  struct trc_walk *walk = context->walk;
+  u64 at = walk->sp + number * 8, address = 0;
+  if (read_word(walk, at, &address) != 0) return 1;
+  if (address < PAGE_BYTES || !is_after_call(address)) return 0;
+  if (TRC_UW_RULE_KIND(code_ahead(walk, address)) != TRC_UW_END) return 0;
+  walk->found = at + 8;
+  return 1;
+}
+
+/// The CFA of code that hands on what main() or a thread's function returns to one that ends the process or thread; 0: it is not that. musl's is
+/// without table and frame pointer, but what has called it is known: _start has aligned its stack and called, so its return address is the
+/// first word there; and what has called a thread's first function ends the thread after it.
+TRC_GLOBAL u64 trc_walk_start_of_stack(u32 index) {
+  struct trc_walk *walk = walk_at(index);
+  if (!walk) return 0;
+  u64 first = (walk->start_stack & ~15ull) - 8, address = 0;
+  if (walk->sp <= first && first - walk->sp < START_BYTES) {
+    return read_word(walk, first, &address) == 0 && is_after_call(address) ? first + 8 : 0;
+  }
+  struct walk_context context = {walk};
+  walk->found = 0;
+  bpf_loop(START_BYTES / 8, (void *)is_start_of_thread, &context, 0);
+  return walk->found;
+}
+
 /// The value of a register by its number in DWARF; only where TRC_WALK_AT_REGISTERS.
 TRC_LOCAL u64 register_value(struct trc_walk *walk, u32 number) {
   if (number == 7) return walk->sp;
@@ -388,9 +439,11 @@ TRC_LOCAL u64 register_value(struct trc_walk *walk, u32 number) {
   return walk->registers[at];
 }
 
-/// Steps to the caller's frame. Not 0: the stack ends here, walk->end says why.
-TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule) {
+/// Steps to the caller's frame. Not 0: the stack ends here, walk->end says why. `by_code`: the rule comes from code_ahead().
+TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule, u32 by_code) {
   u32 kind = TRC_UW_RULE_KIND(rule), fp_rule = TRC_UW_RULE_FP(rule), at = TRC_WALK_AT_CALL;
+  // Code without tables keeps frame pointers, or else what is found in rbp leads nowhere.
+  if (by_code && (fp_rule != TRC_UW_FP_SAME || walk->at == TRC_WALK_AT_CALL_BY_FP)) at = TRC_WALK_AT_CALL_BY_FP;
   s64 offset = TRC_UW_RULE_OFFSET(rule), fp_offset = TRC_UW_RULE_FP_OFFSET(rule);
   u64 cfa = 0, address = 0, fp = walk->fp;
   switch (kind) {
@@ -411,10 +464,23 @@ TRC_LOCAL s64 step(struct trc_walk *walk, u64 rule) {
       if (walk->at != TRC_WALK_AT_REGISTERS) return ends(walk, TRC_STACK_Unsupported);
       cfa = register_value(walk, TRC_UW_RULE_ADD(rule)) + offset;
       break;
+    case TRC_UW_OTHER_STACK:
+      if (walk->fp == 0) return ends(walk, TRC_STACK_Root);
+      if (walk->stacks_left >= MAX_CHANGED_STACKS || walk->fp & 7) return ends(walk, TRC_STACK_NoRule);
+      cfa = walk->fp + offset;
+      if (cfa <= walk->sp) {
+        walk->stacks_left++;
+        walk->sp = walk->fp;
+      }
+      break;
     case TRC_UW_NONE:
       // Above where the first instruction of the program found its stack there are arguments, no frames. The dynamic loader's _start comes here.
       if (walk->sp == walk->start_stack) return ends(walk, TRC_STACK_Root);
       if (trc_walk_at_trampoline(walk->index)) goto signal;
+      if (by_code && walk->code.hands_on == 2) {
+        cfa = trc_walk_start_of_stack(walk->index);
+        if (cfa) break;
+      }
       if (walk->flags & TRC_WALK_TABLES_ONLY) return ends(walk, TRC_STACK_NoRule);
       if (walk->flags & TRC_WALK_ENTRY && walk->count == 1) {   // nothing was pushed yet
         cfa = walk->sp + 8;
@@ -474,12 +540,15 @@ TRC_LOCAL s64 walk_frame(struct walk_context *context, const int tables, const i
   walk->count = count + 1;
   if (!mapped) return ends(walk, TRC_STACK_NoMapping);
   u64 rule = TRC_UW_NONE;
+  u32 by_code = 0;
   if (tables) {
     if (walk->map.file.state == TRC_UW_FILE_ASKED) return ends(walk, TRC_STACK_NotLoaded);
     rule = rule_at(walk, place + walk->map.table_bias);
+    by_code = TRC_UW_RULE_KIND(rule) == TRC_UW_NONE;
+    if (by_code) rule = code_ahead(walk, walk->ip);
   }
   u64 low = walk->sp;
-  s64 last = step(walk, rule);
+  s64 last = step(walk, rule, by_code);
   // What a signal has interrupted may lie on another stack, and the handler's own frame runs nothing.
   if (mixed && !last && walk->at != TRC_WALK_AT_REGISTERS) trc_py_place(walk->index, low, walk->sp);
   return last;

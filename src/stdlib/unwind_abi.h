@@ -70,6 +70,7 @@ enum trc_uw_kind {
   TRC_UW_DEREF_FP = 6,    // CFA = *(rbp + offset) + added
   TRC_UW_DEREF_SP = 7,    // CFA = *(sp + offset) + added
   TRC_UW_REGISTER = 8,    // CFA = register `added` (its number in DWARF) + offset; can be followed in the innermost frame only
+  TRC_UW_OTHER_STACK = 9, // CFA = rbp + offset, perhaps on another stack: a function that changes stacks, and whose caller keeps frame pointers
   TRC_UW_OTHER = 15       // cannot be said in this form
 };
 enum trc_uw_frame_pointer {

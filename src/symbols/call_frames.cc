@@ -304,8 +304,13 @@ std::uint64_t CallFrames::rule_of(const State& state, const Common& common) {
   return TRC_UW_RULE(kind, fp, added, static_cast<unsigned>(fp_offset), static_cast<std::int32_t>(offset));
 }
 
-CallFrames::CallFrames(std::string_view bytes, std::uint64_t address, bool zero_ends) : bytes_(bytes), address_(address) {
-  ByteReader in(bytes);
+CallFrames::CallFrames(std::string_view bytes, std::uint64_t address, Kind kind) : bytes_(bytes), address_(address) {
+  if (kind == Kind::DebugFrame) read_debug_frame();
+  else read_eh_frame(kind == Kind::EhFrameToZero);
+}
+
+void CallFrames::read_eh_frame(bool zero_ends) {
+  ByteReader in(bytes_);
   while (!in.at_end()) {
     const std::uint64_t start = in.position();
     std::uint64_t length = in.fixed<std::uint32_t>();
@@ -321,6 +326,28 @@ CallFrames::CallFrames(std::string_view bytes, std::uint64_t address, bool zero_
     if (back == 0) read_common(start, entry.substr(4));
     else if (back <= entry_at) read_function(entry_at + 4, entry_at - back, entry.substr(4));
   }
+}
+
+/// Here the field is as wide as the format says, counts from the beginning of the section, and is all ones in what functions have in common.
+void CallFrames::read_debug_frame() {
+  ByteReader in(bytes_);
+  while (!in.at_end()) {
+    const std::uint64_t start = in.position();
+    std::uint64_t length = in.fixed<std::uint32_t>();
+    const bool is_wide = length == 0xffffffff;
+    if (is_wide) length = in.fixed<std::uint64_t>();
+    const std::uint64_t entry_at = in.position();
+    const std::string_view entry = in.take(length);
+    if (!in.ok()) return;
+    ByteReader head(entry);
+    const std::uint64_t common = is_wide ? head.fixed<std::uint64_t>() : head.fixed<std::uint32_t>();
+    if (!head.ok()) continue;
+    const std::string_view rest = entry.substr(head.position());
+    if (common == (is_wide ? ~std::uint64_t{0} : 0xffffffff)) read_common(start, rest);
+    else read_function(entry_at + head.position(), common, rest);
+  }
+  // What the linker has thrown away is described at 0.
+  std::erase_if(functions_, [](const Function& function) { return function.start == 0; });
 }
 
 void CallFrames::read_common(std::uint64_t offset, std::string_view entry) {

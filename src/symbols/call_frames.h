@@ -1,5 +1,5 @@
-// Call frame information (DWARF 5, section 6.4; the variant of .eh_frame in the Linux Standard Base), carried out for three things only: the
-// CFA, the caller's rbp, the return address. Each place in the code comes out as a rule of stdlib/unwind_abi.h.
+// Call frame information (DWARF 5, section 6.4: .debug_frame; the variant of .eh_frame in the Linux Standard Base), carried out for three
+// things only: the CFA, the caller's rbp, the return address. Each place in the code comes out as a rule of stdlib/unwind_abi.h.
 #pragma once
 
 #include <cstdint>
@@ -19,12 +19,17 @@ class CallFrames {
   struct Function {
     std::uint64_t start = 0, end = 0;   ///< virtual addresses, start < end
     std::uint32_t common = 0;           ///< of the description
+    std::uint32_t section = 0;          ///< not used here: for whoever puts the functions of several sections together
     std::string_view program;           ///< into the bytes given
   };
 
-  /// `bytes` of an .eh_frame section at the virtual address `address`; they must outlive this. Damaged entries are left out. With
-  /// `zero_ends`, a length of 0 is the end (for when the size of the section is not known).
-  CallFrames(std::string_view bytes, std::uint64_t address, bool zero_ends);
+  enum class Kind : std::uint8_t {
+    EhFrame,
+    EhFrameToZero,   ///< its size is not known: a length of 0 is the end
+    DebugFrame
+  };
+  /// `bytes` of a section at the virtual address `address`; they must outlive this. Damaged entries are left out.
+  CallFrames(std::string_view bytes, std::uint64_t address, Kind kind);
 
   /// In the order of the section.
   std::vector<Function>& functions() { return functions_; }
@@ -52,6 +57,8 @@ class CallFrames {
   };
   class Interpreter;
 
+  void read_eh_frame(bool zero_ends);
+  void read_debug_frame();
   void read_common(std::uint64_t offset, std::string_view entry);
   void read_function(std::uint64_t offset, std::uint64_t common_offset, std::string_view entry);
   static std::uint64_t rule_of(const State& state, const Common& common);

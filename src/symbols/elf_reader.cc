@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "symbols/elf_file.h"
+#include "symbols/zlib.h"
 
 namespace trc::symbols {
 namespace {
@@ -87,6 +88,18 @@ std::string ElfReader::read(std::uint64_t offset, std::uint64_t size) const {
 
 std::string ElfReader::read(const ElfSection& section) const {
   return has_bytes(section) ? read(section.offset, section.size) : "";
+}
+
+std::string ElfReader::read_unpacked(const ElfSection& section, std::uint64_t limit) const {
+  if ((section.flags & SHF_COMPRESSED) == 0) return section.size <= limit ? read(section) : "";
+  if (!is_64bit_ || section.type == SHT_NOBITS || section.offset > size_ || section.size > std::min(size_ - section.offset, limit)) return "";
+  const std::string bytes = read(section.offset, section.size);
+  Elf64_Chdr header;
+  if (bytes.size() < sizeof header) return "";
+  std::memcpy(&header, bytes.data(), sizeof header);
+  if (header.ch_type != ELFCOMPRESS_ZLIB) return "";
+  auto unpacked = unpack_zlib(std::string_view(bytes).substr(sizeof header), limit);
+  return unpacked ? std::move(*unpacked) : "";
 }
 
 bool ElfReader::has_bytes(const ElfSection& section) const {

@@ -55,6 +55,8 @@ class ElfReader {
   bool has_bytes(const ElfSection& section) const;
   /// A whole section; empty if it has no bytes in the file, or is damaged.
   std::string read(const ElfSection& section) const;
+  /// The same of one that may be compressed (zlib; others come out empty), of at most `limit` bytes.
+  std::string read_unpacked(const ElfSection& section, std::uint64_t limit) const;
   /// All symbols of a SHT_SYMTAB or SHT_DYNSYM section.
   std::vector<ElfSymbol> symbols(const ElfSection& section) const;
   /// Calls use(symbol) for all of them, in pieces, so that a table of any size needs little memory.

@@ -20,7 +20,8 @@ namespace {
 constexpr std::size_t kMaxNames = 1 << 20;
 constexpr std::size_t kMaxName = 4096;
 constexpr std::uint64_t kChunk = 1 << 20;
-constexpr std::uint64_t kLookEvery = 50'000'000;
+/// So many times as long as the last look took passes until the next.
+constexpr std::uint64_t kLookShare = 20;
 /// Clocks of file systems are coarse.
 constexpr std::int64_t kClockSlack = 2;
 
@@ -183,10 +184,17 @@ void GeneratedCode::meet(std::uint32_t pid) {
   if (!is_ours) own_tmp_ = std::move(tmp);
 }
 
-void GeneratedCode::look_for_perf_map(std::uint32_t pid) {
+void GeneratedCode::look_for_perf_map(std::uint32_t pid, std::uint64_t time) {
   const std::uint64_t now = now_ns(CLOCK_MONOTONIC);
-  if (perf_map_ || (looked_at_ != 0 && now - looked_at_ < kLookEvery)) return;
+  // Programs make the file right after the memory for their code, so it may have come between a look and the first run of that code.
+  if (perf_map_ || (now < look_again_at_ && (time > now || time <= looked_at_))) return;
   looked_at_ = now;
+  open_perf_map(pid);
+  const std::uint64_t done = now_ns(CLOCK_MONOTONIC);
+  look_again_at_ = done + kLookShare * (done - now);
+}
+
+void GeneratedCode::open_perf_map(std::uint32_t pid) {
   meet(pid);
   const std::string own_name = fmt::format("perf-{}.map", own_number_ != 0 ? own_number_ : pid), name = fmt::format("perf-{}.map", pid);
   const Fd tmp(::open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC));

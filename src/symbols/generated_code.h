@@ -52,9 +52,11 @@ class GeneratedCode {
  public:
   void add_jit_dump(Fd file);
   /// Looks for the perf map of a process, in its own root too, under the number that it has in its own namespace. The file must belong to
-  /// root, to us or to the user of the process: in /tmp anybody can write. Nothing if there is one already; not more often than every 50 ms.
-  /// Of a process that is gone too, if it was looked for while it lived: a /tmp that is not ours is kept open for that.
-  void look_for_perf_map(std::uint32_t pid);
+  /// root, to us or to the user of the process: in /tmp anybody can write. Nothing if there is one already. Code ran at `time`
+  /// (CLOCK_MONOTONIC, 0 if none is known to): if nobody has looked since, it is looked for at once, otherwise so seldom that the looks
+  /// take a twentieth of the time. Of a process that is gone too, if it was looked for while it lived: a /tmp that is not ours is kept
+  /// open for that.
+  void look_for_perf_map(std::uint32_t pid, std::uint64_t time);
 
   struct Match { const GeneratedNames::Range* range = nullptr; const std::string* file = nullptr; };
   /// range: nullptr if nothing is known of the address at that time. Reads on in the files.
@@ -69,6 +71,7 @@ class GeneratedCode {
     JitDump dump{};
     GeneratedNames names{};
   };
+  void open_perf_map(std::uint32_t pid);
   void meet(std::uint32_t pid);
   void read_on(Source& source);
 
@@ -77,7 +80,7 @@ class GeneratedCode {
   std::uint32_t own_number_ = 0;             ///< its number in its own namespace
   std::int64_t started_ = 0;                 ///< seconds since 1970; 0: not known
   Fd own_tmp_;                               ///< /tmp as it sees it, if that is another one than ours
-  std::uint64_t looked_at_ = 0;
+  std::uint64_t looked_at_ = 0, look_again_at_ = 0;
 };
 
 }  // namespace trc::symbols

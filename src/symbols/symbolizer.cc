@@ -46,7 +46,7 @@ Frame Symbolizer::user(std::uint32_t pid, std::uint64_t address, std::uint64_t t
     }
   }
   if (found.image->generated) {
-    found.image->generated->look_for_perf_map(found.image->pid);
+    found.image->generated->look_for_perf_map(found.image->pid, time);
     if (const auto match = found.image->generated->find(address, time); match.range != nullptr) {
       frame.symbol = match.range->value;
       frame.offset = address - match.range->origin;

@@ -14,7 +14,9 @@
 #include "stdlib/unwind_abi.h"
 #include "symbols/byte_reader.h"
 #include "symbols/call_frames.h"
+#include "symbols/debug_file.h"
 #include "symbols/elf_reader.h"
+#include "symbols/go_frames.h"
 #include "symbols/process_maps.h"
 
 namespace trc::symbols {
@@ -31,7 +33,7 @@ constexpr std::uint8_t kEncodedPcRelativeS4 = 0x1b, kEncodedPcRelativeU4 = 0x13;
 struct FrameSection {
   std::string bytes;
   std::uint64_t address = 0;
-  bool zero_ends = false;
+  CallFrames::Kind kind = CallFrames::Kind::EhFrame;
 };
 
 const ElfSegment* segment_at(const ElfReader& file, std::uint64_t address) {
@@ -56,7 +58,7 @@ std::optional<FrameSection> find_by_segment(const ElfReader& file) {
     const ElfSegment* segment = segment_at(file, address);
     if (segment == nullptr) return std::nullopt;
     const std::uint64_t inside = address - segment->address;
-    return FrameSection{file.read(segment->offset + inside, std::min(segment->file_size - inside, kMaxSection)), address, true};
+    return FrameSection{file.read(segment->offset + inside, std::min(segment->file_size - inside, kMaxSection)), address, CallFrames::Kind::EhFrameToZero};
   }
   return std::nullopt;
 }
@@ -65,7 +67,13 @@ std::optional<FrameSection> find_frames(const ElfReader& file) {
   const ElfSection* section = file.section(".eh_frame");
   if (section == nullptr) return find_by_segment(file);
   if (section->size > kMaxSection) return std::nullopt;
-  return FrameSection{file.read(*section), section->address, false};
+  return FrameSection{file.read(*section), section->address, CallFrames::Kind::EhFrame};
+}
+
+std::optional<FrameSection> find_debug_frames(const ElfReader& file) {
+  const ElfSection* section = file.section(".debug_frame");
+  if (section == nullptr || section->type == SHT_NOBITS || section->size > kMaxSection) return std::nullopt;
+  return FrameSection{file.read_unpacked(*section, kMaxSection), section->address, CallFrames::Kind::DebugFrame};
 }
 
 /// Puts rows together in the order of the file.
@@ -136,11 +144,55 @@ std::vector<ElfSegment> code_segments(const ElfReader& file) {
   return code;
 }
 
-Result<UnwindTable> build(const FrameSection& section, const std::vector<ElfSegment>& code, const std::atomic<bool>* given_up) {
-  CallFrames frames(section.bytes, section.address, section.zero_ends);
-  std::vector<CallFrames::Function>& functions = frames.functions();
+/// Functions by address. Of two at the same the first one given comes first.
+using Functions = std::vector<CallFrames::Function>;
+void sort(Functions& functions) {
   const auto by_start = [](const CallFrames::Function& a, const CallFrames::Function& b) { return a.start < b.start; };
   if (!std::is_sorted(functions.begin(), functions.end(), by_start)) std::stable_sort(functions.begin(), functions.end(), by_start);
+}
+
+/// Adds those of `more` that lie between the others. All are sorted.
+void add_missing(Functions& functions, const Functions& more, std::uint32_t section) {
+  const std::size_t known = functions.size();
+  std::size_t next = 0;   // the first of the known ones that ends behind the place
+  std::uint64_t end = 0;
+  for (CallFrames::Function function : more) {
+    for (; next < known && functions[next].end <= function.start; ++next) {}
+    if ((next < known && functions[next].start < function.end) || function.start < end) continue;
+    end = function.end;
+    function.section = section;
+    functions.push_back(function);
+  }
+  sort(functions);
+}
+
+/// How much of the code they describe.
+bool describe_half(const Functions& functions, const std::vector<ElfSegment>& code) {
+  std::uint64_t described = 0, all = 0, end = 0;
+  for (const ElfSegment& segment : code) all += segment.file_size;
+  for (const CallFrames::Function& function : functions) {
+    if (function.end > end) described += function.end - std::max(function.start, end);
+    end = std::max(end, function.end);
+  }
+  return described >= all / 2;
+}
+
+/// Where functions come from: Function::section is their number, kGo that of `go`.
+struct Sources {
+  std::vector<CallFrames> sections;
+  std::optional<GoFrames> go;
+};
+constexpr std::uint32_t kGo = 9;
+
+Functions functions_of(const GoFrames& go) {
+  Functions functions;
+  for (const GoFrames::Function& function : go.functions()) {
+    functions.push_back({.start = function.start, .end = function.end, .common = function.index, .section = kGo, .program = {}});
+  }
+  return functions;
+}
+
+Result<UnwindTable> build(Sources& sources, const Functions& functions, const std::vector<ElfSegment>& code, const std::atomic<bool>* given_up) {
   Builder builder;
   std::vector<FrameRow> rows;
   for (const ElfSegment& segment : code) {
@@ -152,7 +204,8 @@ Result<UnwindTable> build(const FrameSection& section, const std::vector<ElfSegm
       if (given_up != nullptr && given_up->load(std::memory_order_relaxed)) return Error("given up");
       builder.begin_function(in_file(function->start), in_file(std::min(function->end, end)));
       rows.clear();
-      frames.append_rows(*function, rows);
+      if (function->section == kGo) sources.go->append_rows({function->start, function->end, function->common}, rows);
+      else sources.sections[function->section].append_rows(*function, rows);
       for (const FrameRow& row : rows) {
         if (row.address < end) builder.add(in_file(row.address), row.rule);
       }
@@ -163,10 +216,30 @@ Result<UnwindTable> build(const FrameSection& section, const std::vector<ElfSegm
 
 }  // namespace
 
-Result<UnwindTable> build_unwind_table(const ElfReader& file, const std::atomic<bool>* given_up) {
+Result<UnwindTable> build_unwind_table(const ElfReader& file, const FilePlace* place, const std::atomic<bool>* given_up) {
   if (file.machine() != EM_X86_64 || !file.is_64bit()) return Error("unwind tables are made of x86-64 files only");
-  const auto section = find_frames(file);
-  return build(section ? *section : FrameSection{}, code_segments(file), given_up);
+  const std::vector<ElfSegment> code = code_segments(file);
+  const FrameSection section = find_frames(file).value_or(FrameSection{});
+  Sources sources;
+  std::vector<CallFrames>& sections = sources.sections;
+  sections.emplace_back(section.bytes, section.address, section.kind);
+  Functions functions = std::move(sections.back().functions());
+  sort(functions);
+  // Go's .debug_frame does not say where its functions keep rbp, nor which of them change stacks; its own table does.
+  sources.go = GoFrames::read(file);
+  if (sources.go) add_missing(functions, functions_of(*sources.go), kGo);
+  std::optional<FrameSection> more = sources.go ? std::nullopt : find_debug_frames(file);
+  if (!more && !sources.go && place != nullptr && !describe_half(functions, code)) {
+    const std::string path = find_debug_file(file, *place);
+    const auto debug = path.empty() ? Result<ElfReader>(Error("none")) : ElfReader::open(path);
+    if (debug && debug->machine() == EM_X86_64 && debug->is_64bit()) more = find_debug_frames(*debug);
+  }
+  if (more) {
+    sections.emplace_back(more->bytes, more->address, more->kind);
+    sort(sections.back().functions());
+    add_missing(functions, sections.back().functions(), 1);
+  }
+  return build(sources, functions, code, given_up);
 }
 
 Result<UnwindTable> build_vdso_unwind_table() {

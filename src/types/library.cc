@@ -32,14 +32,6 @@ std::optional<BtfSource> Library::btf_source(std::uint32_t number) {
   return BtfSource{*btf, number, 0};
 }
 
-bool Library::has_kfunc(std::string_view name) {
-  const std::size_t files = std::max<std::size_t>(facts_.btf_names().size(), 1);
-  for (std::uint32_t number = 0; number < files; ++number) {
-    if (const auto source = btf_source(number); source && source->btf->has_kfunc(name)) return true;
-  }
-  return false;
-}
-
 std::string Library::why_no_kernel_types() {
   const auto btf = facts_.btf(0);
   return btf ? "" : btf.error().message();

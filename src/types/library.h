@@ -39,8 +39,6 @@ class Library {
   std::optional<lang::Type> find(Tag tag, std::string_view name);
   std::optional<lang::Type> find_typedef(std::string_view name);
   std::optional<Constant> find_constant(std::string_view name);
-  /// A function of the kernel or of a module that BPF programs may call.
-  bool has_kfunc(std::string_view name);
   /// Why the kernel's types are not known; empty when they are.
   std::string why_no_kernel_types();
 

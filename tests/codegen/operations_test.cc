@@ -112,7 +112,7 @@ TEST_F(Operations, Arithmetic) {
   std::uint32_t event = 0;
   std::memcpy(&event, records[0].data(), 4);
   EXPECT_EQ(kernel_->image().events.at(event).action, lang::ActionKind::RuntimeError);
-  EXPECT_EQ(kernel_->image().events.at(event).text, "division by zero");
+  EXPECT_EQ(kernel_->image().events.at(event).text, "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the result.");
 }
 
 TEST_F(Operations, VariablesAndControlFlow) {

@@ -1,10 +1,15 @@
 #include "runtime/process_watch.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "kernel/facts.h"
@@ -50,6 +55,45 @@ TEST_P(ProcessWatchTest, NamesAddressesOfAProcessThatIsGone) {
   }
   EXPECT_TRUE(named);
   ::unlink(copy.c_str());
+}
+
+/// In a process of its own: maps code more often than the buffers have room for, and at last a file that stays.
+[[noreturn]] void map_often(int go, int done, const char* often, const char* at_last) {
+  char byte = 0;
+  if (::read(go, &byte, 1) != 1) ::_exit(1);
+  const auto map = [](const char* path) {
+    const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+    void* const place = ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    ::close(fd);
+    return place;
+  };
+  for (int i = 0; i < 20000; ++i) ::munmap(map(often), 4096);
+  const auto address = reinterpret_cast<std::uint64_t>(map(at_last));
+  if (::write(done, &address, sizeof address) != sizeof address) ::_exit(1);
+  while (true) ::pause();
+}
+
+TEST(ProcessWatchLosses, MapsAreReadAgain) {
+  if (const auto allowed = kernel::check_privileges(); !allowed) GTEST_SKIP() << allowed.error().message();
+  const std::string at_last = "/tmp/trc_watch_lost_" + std::to_string(::getpid());
+  std::filesystem::copy_file("/proc/self/exe", at_last, std::filesystem::copy_options::overwrite_existing);
+  int go[2], done[2];
+  ASSERT_EQ(::pipe2(go, O_CLOEXEC), 0);
+  ASSERT_EQ(::pipe2(done, O_CLOEXEC), 0);
+  const pid_t child = ::fork();
+  if (child == 0) map_often(go[0], done[1], "/proc/self/exe", at_last.c_str());
+  symbols::Symbolizer symbolizer;
+  const auto watch = ProcessWatch::start(symbolizer, {.pid = child, .is_child = true}, kernel::system_facts().online_cpus());
+  ASSERT_NE(watch, nullptr);
+  std::uint64_t address = 0;
+  EXPECT_EQ(::write(go[1], "x", 1), 1);
+  EXPECT_EQ(::read(done[0], &address, sizeof address), static_cast<ssize_t>(sizeof address));
+  watch->drain();
+  EXPECT_GT(watch->lost(), 0U);
+  EXPECT_EQ(symbolizer.user(static_cast<std::uint32_t>(child), address + 16).module, at_last);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ::unlink(at_last.c_str());
 }
 
 INSTANTIATE_TEST_SUITE_P(Scopes, ProcessWatchTest, testing::Values(true, false),

@@ -83,10 +83,33 @@ class Known(unittest.TestCase):
     def test_signal_with_musl(self):
         if not os.path.exists(f"{PROGRAMS}/signals_musl"):
             self.skipTest("lacks musl-gcc (musl-tools)")
-        # What calls main() there has neither unwind tables nor a frame pointer.
+        # What calls main() there has neither unwind tables nor a frame pointer, but what has called that is known.
         rest, errors = self.signals("signals_musl")
-        self.assertRegex(rest[-1], "^.truncated: code without unwind information or frame pointer.$")
-        self.assertIn("1 of 1 stacks are cut", errors)
+        self.assertEqual((len(rest), rest[-1], errors), (2, "_start", ""))
+
+    def test_thread_with_musl(self):
+        if not os.path.exists(f"{PROGRAMS}/threads_musl"):
+            self.skipTest("lacks musl-gcc (musl-tools)")
+        done = trc(f"uprobe:{PROGRAMS}/threads_musl:thread_work {{ print(ustack); }}", f"{PROGRAMS}/threads_musl", "2", "1")
+        found = stacks(done.stdout)
+        self.assertEqual(len(found), 2, done.stdout)
+        for stack in found:
+            self.assertEqual((stack[:2], len(stack), stack[-1]), (["thread_work", "run"], 4, "__clone"))
+        self.assertEqual(done.stderr, "")
+
+    def test_generated_code(self):
+        """Functions in memory that no table describes, most of which keep no frame pointer; the program knows where each call returns to."""
+        program = f"{PROGRAMS}/generated"
+        script = f'uprobe:{program}:generated_bottom {{ printf("count %d\\n", len(ustack)); print(ustack(raw)); }}'
+        for config in ("", "config = { stack_unwind = dwarf } "):
+            with self.subTest(config=config):
+                done = trc(config + script, program, "100")
+                truth = re.findall("^return ([0-9a-f]+)$", done.stdout, re.M)
+                frames = re.findall("^[0-9a-f]+$", done.stdout, re.M)
+                self.assertEqual(len(truth), 201)
+                self.assertEqual(frames[2:2 + len(truth)], truth)
+                self.assertEqual(re.findall(r"^count (\d+)$", done.stdout, re.M), [str(len(frames))])
+                self.assertEqual(done.stderr, "")
 
     def test_nothing_to_go_by(self):
         found, errors = self.stack("frames_blind", "frames_bottom", "5")
@@ -123,13 +146,29 @@ class Known(unittest.TestCase):
             self.assertRegex(stack.strip().splitlines()[-1], r" _start\+\d+ ")
             self.assertNotIn("truncated", stack)
 
-    def test_go(self):
+    def build_go(self, folder, name):
         if not shutil.which("go"):
             self.skipTest("lacks go")
+        subprocess.run(["go", "build", "-o", f"{folder}/{name}", f"{SOURCE}/tests/programs/{name}.go"], check=True, timeout=200,
+                       env=os.environ | {"GOCACHE": f"{folder}/cache", "GOTOOLCHAIN": "local"})
+        return f"{folder}/{name}"
+
+    def test_go_through_c_and_back(self):
         with tempfile.TemporaryDirectory(prefix="trc-go-") as folder:
-            program = f"{folder}/goroutines"
-            subprocess.run(["go", "build", "-o", program, f"{SOURCE}/tests/programs/goroutines.go"], check=True, timeout=200,
-                           env=os.environ | {"GOCACHE": f"{folder}/cache", "GOTOOLCHAIN": "local"})
+            program = self.build_go(folder, "callbacks")
+            done = trc("tracepoint:syscalls:sys_enter_getppid /pid == cpid/ { print(ustack); }", program)
+            found = stacks(done.stdout)
+            self.assertEqual([[name for name in stack if name in ("bottom", "inC", "main.goBack", "main.start", "main.main", "main.main.func1")]
+                              for stack in found],
+                             [["bottom"] + 3 * ["main.goBack", "inC"] + ["main.start", "main.main"],
+                              ["bottom"] + 2 * ["main.goBack", "inC"] + ["main.start", "main.main.func1"]])
+            for stack in found:
+                self.assertRegex(stack[-1], r"^runtime\.goexit")
+            self.assertEqual(done.stderr, "")
+
+    def test_go(self):
+        with tempfile.TemporaryDirectory(prefix="trc-go-") as folder:
+            program = self.build_go(folder, "goroutines")
             done = trc(f'uprobe:{program}:"main.bottom" {{ print(ustack); }}', program, "0")
             bottom, counted = ["main.bottom"] + 4 * ["main.descend"], ["main.(*counter).count"]
             for found, expected in zip(stacks(done.stdout), (bottom + counted + ["main.main", "runtime.main"],
@@ -138,6 +177,7 @@ class Known(unittest.TestCase):
                 self.assertRegex(found[-1], r"^runtime\.goexit")
             self.assertEqual(done.stderr, "")
             done = trc("profile:hz:999 /pid == cpid/ { @[ustack(perf)] = count(); }", program, "500")
+            self.assertEqual(done.stderr, "")   # whatever was going on
             asking = [stack for stack in re.findall(r"^@\[\n(.*?)\]: \d+$", done.stdout, re.M | re.S) if "([vdso])" in stack and "time.now+" in stack]
             self.assertTrue(asking, done.stdout)
             for stack in asking:
@@ -149,6 +189,10 @@ class Known(unittest.TestCase):
             for stack in interrupted:
                 self.assertTrue([name for name in stack[:6] if name.startswith("runtime.sigreturn")], stack)
                 self.assertRegex(stack[-1], r"^runtime\.goexit")
+            subprocess.run(["strip", program], check=True)
+            done = trc("profile:hz:999 /pid == cpid/ { @[ustack] = count(); }", program, "500")
+            self.assertIn("@[", done.stdout)
+            self.assertEqual(done.stderr, "")
 
 
 if __name__ == "__main__":

@@ -126,6 +126,27 @@ def no_kprobe():
 
 
 @functools.cache
+def has_fentry():
+    """Kernels whose functions can be traced by trampolines list the functions."""
+    def readable(path):
+        try:
+            with open(path) as file:
+                return bool(file.readline())
+        except OSError:
+            return False
+
+    return os.path.exists("/sys/kernel/btf/vmlinux") and any(readable(at + "/available_filter_functions") for at in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"))
+
+
+def fentry():
+    return bpf() or (None if has_fentry() else "this kernel has no trampolines for its functions (fentry)")
+
+
+def no_fentry():
+    return "this kernel has fentry; the case is about one without" if has_fentry() else bpf()
+
+
+@functools.cache
 def mount_namespace():
     """A private mount namespace, for the cases without tracefs."""
     done = subprocess.run(["unshare", "--mount", "true"], capture_output=True)
@@ -153,7 +174,7 @@ def cpus(count):
 def missing(words):
     """The first reason why a case that needs `words` cannot run here, or None."""
     checks = {
-        "root": root, "bpf": bpf, "uprobe": uprobe, "usdt": uprobe, "kprobe": kprobe, "no_kprobe": no_kprobe, "tracepoint": tracefs,
+        "root": root, "bpf": bpf, "uprobe": uprobe, "usdt": uprobe, "kprobe": kprobe, "no_kprobe": no_kprobe, "fentry": fentry, "no_fentry": no_fentry, "tracepoint": tracefs,
         "rawtracepoint": btf, "btf": btf, "perf": perf, "kallsyms": kallsyms, "percpu_symbols": percpu_symbols,
         "pmu": pmu, "no_pmu": no_pmu, "write_user": write_user, "mount_namespace": mount_namespace, "python_shim": python_shim, "block_device": block_device,
     }

@@ -123,6 +123,9 @@ class AgainstGdb(unittest.TestCase):
     def test_static_program(self):
         self.frames("frames_static", "50", "signal", least=100)
 
+    def test_call_frames_for_debuggers_only(self):
+        self.frames("frames_debug", "100", "plain", least=200)
+
     def test_pending_return_probes(self):
         program = f"{PROGRAMS}/frames"
         function = next(line.split()[2] for line in subprocess.run(["nm", program], capture_output=True, text=True, check=True).stdout.splitlines()

@@ -85,6 +85,8 @@ class BodyLowering {
   using Statements = typed::Statements;
   friend class CallOfBuiltin;
 
+  void explain_unknown(Diagnostic& diagnostic, const std::string& name, Span span, bool is_called);
+
   // ---- one overload a node ----
   ValuePtr lower(const Integer& n);
   ValuePtr lower(const StringLiteral& n);
@@ -151,6 +153,7 @@ class BodyLowering {
   ValuePtr element_of_tuple(ValuePtr base, std::uint64_t index, Span span);
   ValuePtr context_value(const lang::ContextValue& value, Span span);
   ValuePtr argument_member(const FieldAccess& n);
+  ValuePtr iterator_member(const FieldAccess& n);
   ValuePtr increment(const Unary& n);
   ValuePtr increment_variable(const Variable& n, std::int64_t delta, bool want_old, Span span);
   ValuePtr increment_map(const MapRef& n, std::int64_t delta, bool want_old, Span span);

@@ -7,6 +7,8 @@
 #include "ast/passes/convert.h"
 #include "ast/passes/fold.h"
 #include "ast/passes/lower.h"
+#include "base/strings.h"
+#include "source/suggest.h"
 
 namespace trc::ast {
 
@@ -54,9 +56,7 @@ ValuePtr BodyLowering::argument_member(const FieldAccess& n) {
   const std::string owner = plan_.specs.empty() ? std::string("args") : plan_.specs.front().text;
   Diagnostic& diagnostic = report(Diag::UnknownField, n.field_span,
                                   fmt::format("Struct/union of type 'struct {}_args' does not contain a field named '{}'", owner, n.field));
-  if (auto near = nearest(n.field, names); !near.empty()) {
-    diagnostic.with_hint("did you mean " + near + "?");
-  } else {
+  if (!suggest(diagnostic, n.field_span, n.field, names)) {
     std::string all;
     for (const auto& name : names) all += (all.empty() ? "" : ", ") + name;
     diagnostic.with_hint("it has: " + all);
@@ -64,8 +64,23 @@ ValuePtr BodyLowering::argument_member(const FieldAccess& n) {
   return unknown(n.span);
 }
 
+/// ctx.name in an iterator: what it has come to
+ValuePtr BodyLowering::iterator_member(const FieldAccess& n) {
+  std::vector<std::string> names;
+  for (const auto& value : plan_.context.ctx_members) {
+    if (value.name == n.field) return context_value(value, n.span);
+    names.push_back(value.name);
+  }
+  const std::string near = nearest(n.field, names);
+  report(Diag::UnknownField, n.field_span, fmt::format("Struct/union of type 'struct bpf_iter__{}' does not contain a field named '{}'", plan_.context.bound_to, n.field))
+      .with_hint(near.empty() ? "it has: " + trc::join(names, ", ") : "did you mean " + near + "?");
+  return unknown(n.span);
+}
+
 ValuePtr BodyLowering::lower(const FieldAccess& n) {
   if (const auto* identifier = std::get_if<Identifier*>(&n.base); identifier && (*identifier)->name == "args") return argument_member(n);
+  const bool is_iterator = plan_.context.kind == lang::ProgramKind::Iterator;
+  if (const auto* identifier = std::get_if<Identifier*>(&n.base); identifier && (*identifier)->name == "ctx" && is_iterator) return iterator_member(n);
   if (const auto found = context_place(&n)) {
     if (found->type.is_integer()) {
       return typed::make(found->type, n.span, typed::ReadContext{{.type = found->type, .source = lang::ContextSource{found->offset}}});

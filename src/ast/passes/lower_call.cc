@@ -9,6 +9,7 @@
 #include "ast/passes/fold.h"
 #include "base/assert.h"
 #include "base/strings.h"
+#include "source/suggest.h"
 
 namespace trc::ast {
 
@@ -77,7 +78,50 @@ std::string arity_message(const lang::BuiltinSpec& row, std::size_t count) {
   return fmt::format("{}() {} ({} provided)", row.name, wanted, count);
 }
 
+/// "lhist(value, min, max, step)": the parameters that may be left out in [].
+std::string form_text(const lang::BuiltinSpec& row) {
+  std::string out;
+  for (const lang::Param& parameter : row.params) {
+    out += fmt::format("{}{}{}{}{}", out.empty() ? "" : ", ", parameter.optional ? "[" : "", parameter.name, parameter.optional ? "]" : "",
+                       parameter.repeated ? ", …" : "");
+  }
+  return fmt::format("{}({})", row.name, out);
+}
+
+std::string forms_text(const std::vector<const lang::BuiltinSpec*>& rows) {
+  std::string out;
+  for (const lang::BuiltinSpec* row : rows) out += (out.empty() ? "" : ", ") + form_text(*row);
+  return out;
+}
+
+struct WordRow { std::string_view word, instead; };
+/// What other languages say, and what is said here.
+constexpr WordRow kForeignValues[] = {{"NULL", "0"}, {"null", "0"}, {"None", "0"}, {"nil", "0"}, {"nullptr", "0"}, {"True", "true"}, {"False", "false"},
+                                      {"TRUE", "true"}, {"FALSE", "false"}, {"execname", "comm"}, {"timestamp", "nsecs"}, {"pp", "probe"}};
+constexpr WordRow kForeignFunctions[] = {{"stringof", "str"}, {"copyinstr", "str"}, {"copyin", "buf"}, {"quantize", "hist"}, {"lquantize", "lhist"},
+                                         {"printa", "print"}, {"stack", "kstack"}, {"trace", "print"}, {"println", "print"}, {"strcmp", "strncmp"}};
+
 }  // namespace
+
+/// What an unknown name may have been meant as.
+void BodyLowering::explain_unknown(Diagnostic& diagnostic, const std::string& name, Span span, bool is_called) {
+  const std::span<const WordRow> foreign = is_called ? std::span<const WordRow>(kForeignFunctions) : kForeignValues;
+  const auto row = std::find_if(foreign.begin(), foreign.end(), [&](const WordRow& r) { return r.word == name; });
+  if (row != foreign.end()) {
+    diagnostic.with_hint(fmt::format("here it is called {}", row->instead));
+    if (!is_called) diagnostic.with_edit(span, std::string(row->instead));
+    return;
+  }
+  for (const VariableInfo& variable : shared_.input.names.probes[plan_.probe_index].variables) {
+    if (is_called || variable.name != name) continue;
+    diagnostic.with_hint(fmt::format("did you mean the variable ${}?", name)).with_edit(span, "$" + name);
+    return;
+  }
+  std::vector<std::string> known = shared_.input.catalogue.names();
+  std::replace(known.begin(), known.end(), std::string("argN"), std::string("arg0"));
+  if (suggest(diagnostic, span, name, known) || is_called) return;
+  diagnostic.with_hint(fmt::format("a text stands in double quotes (\"{0}\"), a variable begins with '$', a map with '@'", name));
+}
 
 std::string row_name(const std::string& name) {
   const bool is_argument = name.size() > 3 && name.starts_with("arg") && std::all_of(name.begin() + 3, name.end(), is_digit);
@@ -103,17 +147,20 @@ const lang::BuiltinSpec* BodyLowering::find_builtin(const std::string& name, Spa
   if (rows.empty()) {
     Diagnostic& diagnostic = has_parentheses ? report(Diag::UnknownFunction, name_span, "Unknown function: " + name)
                                              : report(Diag::UnknownIdentifier, name_span, "Unknown identifier: " + name);
-    if (auto near = nearest(name, shared_.input.catalogue.names()); !near.empty()) diagnostic.with_hint("did you mean " + near + "?");
+    explain_unknown(diagnostic, name, name_span, has_parentheses);
     return nullptr;
   }
   const auto fits = std::find_if(rows.begin(), rows.end(), [&](const auto* row) { return accepts(*row, args); });
   const lang::BuiltinSpec* row = fits == rows.end() ? rows.front() : *fits;
   if (row->form != lang::BuiltinForm::Value && !has_parentheses) {
-    report(Diag::UnknownIdentifier, name_span, fmt::format("{} is a function", name)).with_hint(fmt::format("call it: {}(…)", name));
+    const bool needs_none = arity(*row).least == 0;
+    Diagnostic& diagnostic = report(Diag::UnknownIdentifier, name_span, fmt::format("{} is a function", name));
+    diagnostic.with_hint(fmt::format("call it: {}({})", name, needs_none ? "" : "…"));
+    if (needs_none) diagnostic.with_edit({name_span.file, name_span.end, name_span.end, name_span.expansion}, "()");
     return nullptr;
   }
   if (fits == rows.end()) {
-    report(Diag::ArgumentCount, name_span, arity_message(*row, args));
+    report(Diag::ArgumentCount, name_span, arity_message(*row, args)).with_hint("its forms: " + forms_text(rows));
     return nullptr;
   }
   return row;

@@ -33,7 +33,6 @@ class CallOfBuiltin final : public CallLowering {
   std::optional<std::string> literal_string(std::size_t i) override;
   std::optional<bool> literal_condition(std::size_t i) override;
   std::optional<lang::Type> argument_type(std::size_t i) override;
-  bool kernel_has_kfunc(std::string_view name) override { return body_.shared().input.types.has_kfunc(name); }
   std::optional<std::uint64_t> member_offset(const lang::Type& type, const std::vector<std::string>& path, Span span) override;
   std::optional<Map> whole_map(std::size_t i) override;
   typed::ValuePtr key(const Map& map, std::size_t i) override;

@@ -51,8 +51,9 @@ ValuePtr BodyLowering::condition(const Expr& e) {
     return typed::make_constant(lang::make_bool(), value->span, !text->bytes.empty());
   }
   if (is_condition(value->type)) return to_bool(std::move(value));
-  report(Diag::InvalidOperand, value->span,
-         fmt::format("a condition must be an integer, a pointer or a bool, found {}", lang::type_name(value->type)));
+  Diagnostic& diagnostic =
+      report(Diag::InvalidOperand, value->span, fmt::format("a condition must be an integer, a pointer or a bool, found {}", lang::type_name(value->type)));
+  if (value->type.is(lang::TypeKind::Record) && value->type.fields.size() == 1) diagnostic.with_hint("'==' compares; (name = value) is a record");
   return unknown(value->span);
 }
 

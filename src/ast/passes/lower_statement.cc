@@ -7,6 +7,7 @@
 #include "ast/passes/convert.h"
 #include "ast/passes/fold.h"
 #include "ast/passes/lower.h"
+#include "kernel/bpf_object.h"
 
 namespace trc::ast {
 
@@ -26,6 +27,23 @@ bool acts(const typed::Value& value) {
          std::holds_alternative<typed::MapDelete>(value.op);
 }
 
+/// What the kernel takes a program of this kind for; multi links change nothing in what it may call.
+kernel::ProgramType program_type(lang::ProgramKind kind) {
+  switch (kind) {
+    case lang::ProgramKind::TestRun:
+    case lang::ProgramKind::RawTracepoint: return kernel::ProgramType::RawTracepoint;
+    case lang::ProgramKind::UserProbe:
+    case lang::ProgramKind::KernelFunction:
+    case lang::ProgramKind::KernelAddress: return kernel::ProgramType::Kprobe;
+    case lang::ProgramKind::Tracepoint: return kernel::ProgramType::Tracepoint;
+    case lang::ProgramKind::PerfEvent: return kernel::ProgramType::PerfEvent;
+    case lang::ProgramKind::FunctionEntry: return kernel::ProgramType::Fentry;
+    case lang::ProgramKind::FunctionExit: return kernel::ProgramType::Fexit;
+    case lang::ProgramKind::Iterator: return kernel::ProgramType::Iterator;
+  }
+  return kernel::ProgramType::Kprobe;
+}
+
 }  // namespace
 
 BodyLowering::BodyLowering(Shared& shared, const PlannedProgram& plan, std::vector<Shape>& variables)
@@ -39,6 +57,8 @@ BodyLowering::BodyLowering(Shared& shared, const PlannedProgram& plan, std::vect
   surroundings_.compat = shared_.input.settings.settings.compat;
   surroundings_.has_child = shared_.input.options.scope.is_child;
   surroundings_.unsafe = shared_.input.options.unsafe;
+  surroundings_.has_kernel_function = [this](const std::string& name) { return shared_.input.facts.has_kernel_function(name); };
+  surroundings_.allows_kfunc = [this](const std::string& name) { return shared_.input.facts.allows_kfunc(name, program_type(plan_.context.kind)); };
 }
 
 typed::Statements BodyLowering::lower() {

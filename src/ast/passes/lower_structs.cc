@@ -7,6 +7,7 @@
 #include "ast/passes/convert.h"
 #include "ast/passes/fold.h"
 #include "ast/passes/lower.h"
+#include "source/suggest.h"
 
 namespace trc::ast {
 
@@ -44,7 +45,8 @@ std::optional<BodyLowering::ContextPlace> BodyLowering::context_place(const Fiel
     if (plan_.context.kind == lang::ProgramKind::PerfEvent) {
       if (access->field == "regs") return ContextPlace{lang::make_struct("struct pt_regs"), 0};   // struct bpf_perf_event_data begins with it
       base.type = lang::make_struct("struct bpf_perf_event_data");
-    } else if (plan_.context.kind == lang::ProgramKind::UserProbe) {
+    } else if (plan_.context.kind == lang::ProgramKind::UserProbe || plan_.context.kind == lang::ProgramKind::KernelFunction ||
+               plan_.context.kind == lang::ProgramKind::KernelAddress) {
       base.type = lang::make_struct("struct pt_regs");
     } else {
       return std::nullopt;
@@ -98,7 +100,7 @@ std::optional<Field> BodyLowering::find_member(const Type& type, const std::stri
                                   type.is(TypeKind::Record)
                                       ? fmt::format("the record has no field named '{}'", name)
                                       : fmt::format("Struct/union of type '{}' does not contain a field named '{}'", lang::type_name(type), name));
-  if (auto near = nearest(name, names); !near.empty()) diagnostic.with_hint("did you mean " + near + "?");
+  suggest(diagnostic, span, name, names);
   return std::nullopt;
 }
 

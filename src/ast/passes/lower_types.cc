@@ -7,6 +7,7 @@
 #include "ast/passes/fold.h"
 #include "ast/passes/lower.h"
 #include "base/strings.h"
+#include "source/suggest.h"
 #include "types/foreign_types.h"
 
 namespace trc::ast {
@@ -112,7 +113,7 @@ std::optional<Type> BodyLowering::written_type(const TypeName& name, bool in_cas
     if (!type) type = shared_.input.types.find_typedef(name.name);
     if (!type) {
       Diagnostic& diagnostic = report(Diag::UnknownIdentifier, name.span, "Unknown type: " + name.name);
-      if (auto near = nearest(name.name, lang::named_types()); !near.empty()) diagnostic.with_hint("did you mean " + near + "?");
+      suggest(diagnostic, name.span, name.name, lang::named_types());
     }
   }
   if (!type) return std::nullopt;

@@ -8,6 +8,7 @@
 
 #include "ast/passes/passes.h"
 #include "ast/walk.h"
+#include "source/suggest.h"
 
 namespace trc::ast {
 namespace {
@@ -130,7 +131,7 @@ class Resolver {
       if (other.is_assigned) assigned.push_back(other.name);
     }
     Diagnostic& report = diags_.report(Diag::UndefinedMap, span, "Undefined map: " + map.name);
-    if (auto near = nearest(map.name, assigned); !near.empty()) report.with_hint("did you mean " + near + "?");
+    suggest(report, span, map.name, assigned);
   }
 
   // ---- variables ----
@@ -168,7 +169,7 @@ class Resolver {
       }
     }
     Diagnostic& report = diags_.report(Diag::UndefinedVariable, use.span, "Undefined or undeclared variable: $" + use.name);
-    if (auto near = nearest("$" + use.name, visible); !near.empty()) report.with_hint("did you mean " + near + "?");
+    suggest(report, use.span, "$" + use.name, visible);
     for (const VariableInfo& other : current().variables) {
       if (other.name == use.name) {
         report.with_note(other.declared, fmt::format("a variable of this name lives in the block here; write `let ${};` before that block",

@@ -113,7 +113,6 @@ struct ProbePlan {
 struct ProbeTypes {
   std::function<Result<probes::ParsedTarget>(std::string_view, const probes::Scope&)> parse_attach_point;
   std::function<bool(std::string_view)> is_provider;      ///< a provider's name or alias
-  std::function<bool(std::string_view)> is_unsupported;   ///< an attach point of a probe type that is not built yet
 };
 ProbePlan expand_probes(const Program& program, const Names& names, const Options& options, const ProbeTypes& types,
                         const kernel::Facts& facts, const probes::Scope& scope, Diagnostics& diags);
@@ -127,6 +126,7 @@ struct BodyInput {
   const lang::Catalogue& catalogue;
   const AnalyseOptions& options;
   types::Library& types;
+  const kernel::Facts& facts;
 };
 typed::TypedProgram lower_bodies(const BodyInput& input, Diagnostics& diags);
 

@@ -26,7 +26,7 @@ std::optional<Analysis> run_passes(const Program& written, const std::vector<con
   const ProbePlan plan = expand_probes(program, names, settings, world.probe_types, world.facts, options.scope, diags);
   types::Library types(world.facts);
   define_c_types(program, options, types, diags);
-  typed::TypedProgram typed = lower_bodies({program, names, plan, settings, catalogue, options, types}, diags);
+  typed::TypedProgram typed = lower_bodies({program, names, plan, settings, catalogue, options, types, world.facts}, diags);
   if (!diags.ok()) return std::nullopt;
   typed.files = files;
 #ifndef NDEBUG

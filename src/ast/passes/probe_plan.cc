@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "ast/passes/passes.h"
+#include "base/strings.h"
 #include "probes/registry.h"
 
 namespace trc::ast {
@@ -50,6 +51,9 @@ bool same(const Context& a, const Context& b) {
          a.space == b.space && a.has_registers == b.has_registers && a.has_function == b.has_function;
 }
 
+/// Programs that one attach point may become unless max_probes says another number: each is compiled and checked by itself.
+constexpr std::uint32_t kMostPrograms = 1024;
+
 class Planner {
  public:
   Planner(const Names& names, const Options& options, const ProbeTypes& types, const kernel::Facts& facts, const probes::Scope& scope,
@@ -76,7 +80,15 @@ class Planner {
     }
   }
 
-  ProbePlan finish() { return std::move(plan_); }
+  ProbePlan finish() {
+    for (const PlannedProgram& program : plan_.programs) {
+      if (!program.context.prints_to_file || plan_.programs.size() == 1) continue;
+      diags_.report(Diag::InvalidProbe, program.specs.front().span, "an iterator that is pinned must be the only probe of the script")
+          .with_hint("trc ends when it is pinned; without a file name it is run at once, beside other probes");
+      break;
+    }
+    return std::move(plan_);
+  }
 
  private:
   /// False when an error was reported.
@@ -93,14 +105,20 @@ class Planner {
       diags_.report(Diag::Redeclared, point.span, fmt::format("there is another probe {}", parsed->target.text)).with_hint("results are told apart by their names");
       return false;
     }
+    const std::uint32_t most = options_.settings.max_probes != 0 ? options_.settings.max_probes : kMostPrograms;
+    if (groups->size() > most) {
+      diags_.report(Diag::LimitExceeded, point.span, fmt::format("{} stands for {} functions or events, each with a program of its own: more than {}", parsed->target.text,
+                                                                 with_thousands(groups->size()), most))
+          .with_hint(fmt::format("set max_probes (or TRC_MAX_PROBES) to {} or more; one program serves a wildcard of kprobe", groups->size()));
+      return false;
+    }
     for (const probes::ContextGroup& group : *groups) add(probe, index, point, *parsed->provider, group);
     return true;
   }
 
   void report_parse_error(const AttachPoint& point, const Error& error) {
     const std::string word = point.text.substr(0, point.text.find(':'));
-    Diag code = Diag::InvalidProbe;
-    if (!types_.is_provider(word)) code = types_.is_unsupported(point.text) ? Diag::NotSupportedYet : Diag::UnknownProbeType;
+    const Diag code = types_.is_provider(word) ? Diag::InvalidProbe : Diag::UnknownProbeType;
     diags_.report(code, point.span, error.message()).with_hint(error.hint());
   }
 
@@ -118,7 +136,7 @@ class Planner {
     for (const probes::Target& target : group.targets) {
       PlannedProgram& program = program_for(probe, index, provider, group);
       program.is_exact = program.is_exact && !group.needs_cookie;
-      program.specs.push_back({.provider = target.provider, .text = target.text, .span = point.span});
+      program.specs.push_back({.provider = target.provider, .text = target.text, .span = point.span, .note = &target == &group.targets.front() ? group.note : ""});
     }
   }
 

@@ -8,6 +8,7 @@
 #include "ast/passes/config_variables.h"
 #include "ast/passes/passes.h"
 #include "base/strings.h"
+#include "source/suggest.h"
 
 namespace trc::ast {
 namespace {
@@ -217,9 +218,10 @@ void read_entry(Options& config, const ConfigEntry& entry, Diagnostics& diags) {
   }
   for (const Renamed& renamed : kRenamed) {
     if (key != renamed.old_key) continue;
-    diags.report(Diag::Deprecated, entry.key_span, fmt::format("{} is now called {}", key, renamed.key));
+    Diagnostic& report = diags.report(Diag::Deprecated, entry.key_span, fmt::format("{} is now called {}", key, renamed.key));
     key = renamed.key;
     value = renamed_value(renamed, value);
+    if (value == entry.value) report.with_edit(entry.key_span, key);
   }
   if (std::find(std::begin(kIgnored), std::end(kIgnored), key) != std::end(kIgnored)) {
     diags.report(Diag::Deprecated, entry.key_span, key + " has no effect any more");
@@ -230,7 +232,7 @@ void read_entry(Options& config, const ConfigEntry& entry, Diagnostics& diags) {
     std::vector<std::string> keys;
     for (const Row& other : kRows) keys.emplace_back(other.is.key);
     Diagnostic& report = diags.report(Diag::InvalidConfig, entry.key_span, entry.key + ": not a known configuration option");
-    if (auto near = nearest(key, keys); !near.empty()) report.with_hint("did you mean " + near + "?");
+    suggest(report, entry.key_span, key, keys);
     return;
   }
   if (auto accepted = row->take(config, value)) {

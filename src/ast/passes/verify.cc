@@ -113,6 +113,9 @@ class Verifier {
     check(s.event < program_.events.size(), "join: no such event");
     if (expect(s.array, "join")) check(s.array->type.is(TypeKind::Pointer), "join: not a pointer");
   }
+  void on(const PrintToFile& s) {
+    for (const ValuePtr& value : s.values) expect(value, "printf to a file");
+  }
   void on(const typed::If& s) {
     is_bool(s.condition, "if");
     statements(s.then);
@@ -199,6 +202,24 @@ class Verifier {
     address(v.address, "str");
     check(type.is_string(), "str");
     if (v.length) is_wide(v.length, "length of str");
+  }
+  void object(const KernelObject& v) {
+    check(std::holds_alternative<lang::ContextSource>(v.base.source) && v.base.type.is(TypeKind::Pointer), "an object that the context does not offer");
+    check(!v.offsets.empty(), "an object without its place");
+  }
+  void on(const ReadPath& v, const Type& type) {
+    object(v.object);
+    check(type.is_string(), "path");
+  }
+  void on(const SendPacket& v, const Type&) {
+    object(v.skb);
+    check(v.event < program_.events.size(), "packet: no such event");
+    is_wide(v.length, "length of a packet");
+    is_wide(v.offset, "offset in a packet");
+  }
+  void on(const AskObject& v, const Type& type) {
+    object(v.object);
+    check(type.is_integer(), "what a helper says");
   }
   void on(const ReadBuffer& v, const Type& type) {
     address(v.address, "buf");

@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/read_file.h"
 #include "runtime/perf_records.h"
+#include "symbols/debug_file.h"
 #include "symbols/elf_reader.h"
 #include "symbols/process_maps.h"
 
@@ -24,6 +26,7 @@ constexpr std::size_t kWatchPages = 32;        // of each CPU; a record takes ab
 constexpr std::size_t kMostComplaints = 100;   // each file makes one at most; a fork bomb of broken files should not fill the memory
 
 constexpr int kBackgroundNice = 10;            // what is traced should not wait for it
+constexpr int kPromptNice = -15;               // but on a busy machine programs would run on for long without the tables that they need now
 
 constexpr trc_uw_file_key kVdso{0, 0};
 
@@ -157,6 +160,7 @@ void UnwindTables::complain(std::string text) {
 
 void UnwindTables::work() {
   ::prctl(PR_SET_NAME, "trc-unwind");
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kPromptNice);   // where that is allowed
   FileKeys keys;
   load_vdso();
   done();
@@ -187,7 +191,7 @@ void UnwindTables::work() {
 void UnwindTables::work_on(Urgency urgency) {
   const bool in_background = urgency == Urgency::Background;
   ::prctl(PR_SET_NAME, in_background ? "trc-unwind-bg" : "trc-unwind-soon");
-  if (in_background) ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kBackgroundNice);
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), in_background ? kBackgroundNice : kPromptNice);
   FileKeys keys;
   std::deque<Request>& requests = requests_[static_cast<std::size_t>(urgency)];
   while (true) {
@@ -279,7 +283,7 @@ void UnwindTables::drain_watch() {
 void UnwindTables::handle(const Request& request, Urgency urgency, FileKeys& keys) {
   if (request.path.empty() && request.end == 0) return want_mappings(request, urgency, keys);
   const auto opened = open(request, keys);
-  if (opened) return build(*opened, request.path);
+  if (opened) return build(*opened, request);
   // Gone before it could be looked at. Whoever meets the file again asks again.
   if (request.file && state_of(*request.file) == TRC_UW_FILE_ASKED) {
     if (auto forgotten = maps_->forget(*request.file); !forgotten) complain(forgotten.error().message());
@@ -310,7 +314,7 @@ void UnwindTables::want_mappings(const Request& process, Urgency urgency, FileKe
     if (urgency == Urgency::Background && is_known({kernel_device(mapping.device), mapping.inode}, std::nullopt)) continue;
     const Request request{.path = line.deleted ? std::string() : mapping.path, .pid = process.pid, .start = mapping.start, .end = mapping.end, .file = {}};
     if (process.held == 0) enqueue(request, urgency);
-    else if (const auto opened = open(request, keys)) build(*opened, request.path);
+    else if (const auto opened = open(request, keys)) build(*opened, request);
   }
 }
 
@@ -339,17 +343,34 @@ std::optional<UnwindTables::Opened> UnwindTables::open(const Request& request, F
   return opened;
 }
 
-void UnwindTables::build(const Opened& opened, const std::string& name) {
+/// Where the file's debug file is looked for: no path if that is not known.
+symbols::FilePlace UnwindTables::place_of(const Opened& opened, const Request& request) {
+  const auto leads_to_it = [&](const std::string& path) {
+    struct stat info {}, wanted {};
+    return ::stat(path.c_str(), &info) == 0 && ::fstat(opened.fd.get(), &wanted) == 0 && info.st_dev == wanted.st_dev && info.st_ino == wanted.st_ino;
+  };
+  std::string path = request.path;
+  if (path.empty()) {
+    std::error_code failure;
+    path = std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", opened.fd.get()), failure).string();
+  }
+  if (path.empty() || leads_to_it(path)) return {.path = path};
+  const std::string root = fmt::format("/proc/{}/root", request.pid);
+  return leads_to_it(root + path) ? symbols::FilePlace{.path = path, .root = root} : symbols::FilePlace{.path = path};
+}
+
+void UnwindTables::build(const Opened& opened, const Request& request) {
   const auto is_done = [&] { return is_known(opened.file, opened.identity) && state_of(opened.file) != TRC_UW_FILE_ASKED; };
   if (is_done()) return;
   const auto file = symbols::ElfReader::open(fmt::format("/proc/self/fd/{}", opened.fd.get()));
-  const auto table = file ? symbols::build_unwind_table(*file, &stop_) : Result<symbols::UnwindTable>(file.error());
+  const symbols::FilePlace place = place_of(opened, request);
+  const auto table = file ? symbols::build_unwind_table(*file, place.path.empty() ? nullptr : &place, &stop_) : Result<symbols::UnwindTable>(file.error());
   if (stop_ || is_done()) return;   // or by another thread
   // What is not a program for this machine, or has no tables, may still have frame pointers.
   const symbols::UnwindTable none;
   const bool is_bare = !table || table->rows.empty();
   auto inserted = maps_->insert(opened.file, is_bare ? none : *table);
-  if (!inserted) complain(fmt::format("no unwind table for {}: {}", name.empty() ? fmt::format("inode {}", opened.file.inode) : name, inserted.error().message()));
+  if (!inserted) complain(fmt::format("no unwind table for {}: {}", request.path.empty() ? fmt::format("inode {}", opened.file.inode) : request.path, inserted.error().message()));
   const std::lock_guard lock(mutex_);
   known_[{opened.file.device, opened.file.inode}] = opened.identity;
   ++(!inserted ? counts_.failed : is_bare ? counts_.bare : counts_.tables);

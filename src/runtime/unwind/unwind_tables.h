@@ -117,7 +117,8 @@ class UnwindTables {
   void want_mappings(const Request& process, Urgency urgency, FileKeys& keys);
   void load_vdso();
   std::optional<Opened> open(const Request& request, FileKeys& keys);
-  void build(const Opened& opened, const std::string& name);
+  static symbols::FilePlace place_of(const Opened& opened, const Request& request);
+  void build(const Opened& opened, const Request& request);
   trc_uw_file_state state_of(const trc_uw_file_key& file) const;
   bool is_known(const trc_uw_file_key& file, const std::optional<Identity>& identity);
 

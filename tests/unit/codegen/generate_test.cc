@@ -79,7 +79,7 @@ TEST(Generate, ErrorsAtRunTimeAreEventsOfTheImage) {
   const auto image = image_of(b.program);
   ASSERT_EQ(image.events.size(), 2u);
   EXPECT_EQ(image.events[0].action, lang::ActionKind::RuntimeError);
-  EXPECT_EQ(image.events[0].text, "division by zero");
+  EXPECT_EQ(image.events[0].text, "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the result.");
   EXPECT_EQ(image.events[1].action, lang::ActionKind::HelperError);
   EXPECT_EQ(image.events[1].text, "map_update_elem");
   ASSERT_EQ(image.events[1].fields.size(), 1u);

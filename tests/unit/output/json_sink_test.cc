@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -133,6 +134,28 @@ TEST(JsonSink, Errors) {
             "{\"type\": \"runtime_error\", \"msg\": \"bad 5\", \"filename\": \"dir/a:b.bt\", \"line\": 3, \"col\": 1}\n"
             "{\"type\": \"runtime_error\", \"msg\": \"no place\", \"filename\": \"\", \"line\": 0, \"col\": 0}\n");
   EXPECT_EQ(out.messages(), "");
+}
+
+TEST(JsonSink, EnumeratorsAreNumbersAndAsKeysNames) {
+  const Value red{lang::TypeKind::Integer, Named{"RED", 7}};
+  Capture out("json");
+  out->value(red);
+  out->value({lang::TypeKind::Integer, Named{"NONE", ~std::uint64_t{0}}});
+  EXPECT_EQ(checked(out), "{\"type\": \"value\", \"data\": 7}\n{\"type\": \"value\", \"data\": -1}\n");
+  EXPECT_EQ(map_line(keyed("@e", {{red, red}})), "{\"type\": \"map\", \"data\": {\"@e\": {\"RED\": 7}}}\n");
+  EXPECT_EQ(map_line(keyed("@e", {{red, red}}), "jsonl"),
+            "{\"type\": \"map\", \"version\": 2, \"data\": {\"@e\": [{\"key\": [\"RED\"], \"value\": \"RED\"}]}}\n");
+}
+
+TEST(JsonSink, PointsOfTimeSeriesHaveNoBlanks) {
+  auto series = std::make_shared<TimeSeries>();
+  series->rows = {{0, 5}, {1'000'000'000, std::nullopt}, {2'000'000'000, ~std::uint64_t{0}}};
+  const std::string line = map_line(scalar("@t", {lang::TypeKind::TimeSeries, series}));
+  EXPECT_THAT(line, testing::HasSubstr("{\"type\": \"tseries\", \"data\": {\"@t\": [{\"interval_start\":\""));
+  EXPECT_THAT(line, testing::HasSubstr("00.000000000\",\"value\":5},{\"interval_start\":\""));
+  EXPECT_THAT(line, testing::HasSubstr(",\"value\":null},{"));
+  EXPECT_THAT(line, testing::HasSubstr(",\"value\":-1}]}}\n"));
+  EXPECT_THAT(map_line(scalar("@t", {lang::TypeKind::TimeSeries, series}), "jsonl"), testing::HasSubstr("00.000000000\", \"value\": 5},{"));
 }
 
 TEST(JsonlSink, MendsWhatLosesInformation) {

@@ -127,10 +127,18 @@ TEST(TextSink, LostEvents) {
   out->lost(12);
   out->lost(3);
   out->end_of_run();
-  EXPECT_EQ(out.messages(),
-            "Lost 12 events\nLost 3 events\nWARNING: Total lost event count: 15\n"
-            "HINT: a larger ring buffer loses fewer events: config = { perf_rb_pages = … }\n");
+  EXPECT_EQ(out.messages(), "Lost 12 events\nLost 3 events\n");
   EXPECT_EQ(out.finish(), "\n\n");
+}
+
+TEST(TextSink, CallsOfMacrosFollowWhatHappenedInThem) {
+  Capture out("text");
+  const Origin in_macro{"stdin:1:9-28", "line", "~~", {{"stdin:2:1-4", "m();", "~~~"}, {"stdin:3:1-4", "n();", "~~~"}}};
+  out->said(in_macro, Severity::Error, "bad 5");
+  out->error(in_macro, "words", "", 0);
+  EXPECT_EQ(out.messages(),
+            "stdin:1:9-28: ERROR: bad 5\nstdin:2:1-4: ERROR: expanded from\nm();\n~~~\nstdin:3:1-4: ERROR: expanded from\nn();\n~~~\n"
+            "stdin:1:9-28: WARNING: words\nline\n~~\nstdin:2:1-4: WARNING: expanded from\nm();\n~~~\nstdin:3:1-4: WARNING: expanded from\nn();\n~~~\n");
 }
 
 TEST(TextSink, HelperErrors) {

@@ -83,6 +83,10 @@ inline std::vector<std::unique_ptr<FakeProvider>> make_fake_providers() {
   user_return.return_value = ContextValue{"", make_uint64(), RegisterSource{80}, ""};
   all.push_back(std::make_unique<FakeProvider>("uprobe", user, probes::PidScope::Attach));
   all.push_back(std::make_unique<FakeProvider>("uretprobe", user_return, probes::PidScope::Attach));
+  Context pinned;
+  pinned.kind = ProgramKind::Iterator;
+  pinned.prints_to_file = true;
+  all.push_back(std::make_unique<FakeProvider>("pinned", pinned));
   Context trace;
   trace.kind = ProgramKind::Tracepoint;
   trace.space = AddressSpace::User;
@@ -115,7 +119,6 @@ inline ProbeTypes fake_probe_types() {
     return probes::ParsedTarget{provider, target};
   };
   types.is_provider = [find](std::string_view word) { return find(to_lower(word)) != nullptr; };
-  types.is_unsupported = [](std::string_view text) { return text.starts_with("fentry"); };
   return types;
 }
 

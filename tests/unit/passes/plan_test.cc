@@ -52,6 +52,18 @@ TEST(Plan, AScriptWithoutAnyProbeLeftIsAnError) {
             "no-match: No probes to attach\n");
 }
 
+TEST(Plan, APinnedIteratorIsAloneAndOnlyPrintf) {
+  EXPECT_EQ(complaints("pinned:task { printf(\"%5d %s\\n\", 1, comm); }"), "");
+  EXPECT_EQ(complaints("pinned:task { printf(\"x\"); } begin { print(1); }"),
+            "invalid-probe: an iterator that is pinned must be the only probe of the script [trc ends when it is pinned; without a file name it is run at once, "
+            "beside other probes]\n");
+  EXPECT_EQ(complaints("pinned:task { print(1); }"),
+            "not-available-here: print can not be used in an iterator that is pinned [whoever reads the file gets what printf says; trc is gone by then]\n");
+  EXPECT_EQ(complaints("pinned:task { printf(\"%.2d\", 1); }"),
+            "invalid-format: printf() of a pinned iterator has %d %i %u %x %X %c %p %s and their forms with l and ll only, found %.2d [the kernel formats it whenever "
+            "the file is read; without a file name trc prints, and takes more]\n");
+}
+
 TEST(Plan, AScriptWithoutProbesHasNothingToAttach) { EXPECT_EQ(complaints(""), "no-match: No probes to attach\n"); }
 
 TEST(Plan, AFixedNumberOfRoundsIsEnoughForLongChains) {

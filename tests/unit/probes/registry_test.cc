@@ -35,19 +35,17 @@ TEST(Registry, FindsByNameAndAliasInAnyCase) {
   EXPECT_EQ(text_of("\"interval\":\"s\":\"1\""), "interval:s:1");
 }
 
-TEST(Registry, RefusesWhatIsNotBuiltByName) {
-  EXPECT_EQ(text_of("kfunc:vfs_read"), "error: fentry probes are not supported yet");
+TEST(Registry, OldNamesAreAliases) {
+  EXPECT_EQ(text_of("kfunc:vfs_read"), "fentry:vfs_read");
+  EXPECT_EQ(text_of("kretfunc:vfs_read"), "fexit:vfs_read");
+  EXPECT_EQ(text_of("it:task"), "iter:task");
   EXPECT_EQ(text_of("prof*:hz:99"), "error: No probe type matched for prof*");
-  EXPECT_TRUE(names_unsupported_provider("kretfunc:f"));
-  EXPECT_FALSE(names_unsupported_provider("up*:f:g"));
-  EXPECT_FALSE(names_unsupported_provider("interval:s:1"));
-  EXPECT_FALSE(names_unsupported_provider("frob:s:1"));
 }
 
 TEST(Registry, AWildcardForTheProbeTypeTakesThoseThatFit) {
   auto expand = [](std::string_view text, const Scope& scope) { return expand_provider(text, scope).value_or(std::vector<std::string>{}); };
   EXPECT_EQ(expand("begin", {}), std::vector<std::string>{"begin"});
-  EXPECT_EQ(expand("*e*:hz:9", {}), (std::vector<std::string>{"tracepoint:hz:9", "rawtracepoint:hz:9", "profile:hz:9", "interval:hz:9"}));
+  EXPECT_EQ(expand("*e*:hz:9", {}), (std::vector<std::string>{"fentry:hz:9", "fexit:hz:9", "tracepoint:hz:9", "rawtracepoint:hz:9", "profile:hz:9", "interval:hz:9"}));
   EXPECT_EQ(expand("u*:/bin/sh:main", {}), (std::vector<std::string>{"uprobe:/bin/sh:main", "uretprobe:/bin/sh:main", "usdt:/bin/sh:main"}));
   EXPECT_EQ(expand("up*:main", {.pid = 1}), std::vector<std::string>{"uprobe:main"});
   EXPECT_EQ(expand_provider("nosuch*:x", {}).error().message(), "No probe type matched for nosuch*");

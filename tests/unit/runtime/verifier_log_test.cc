@@ -27,6 +27,18 @@ TEST(VerifierLog, FindsTheLineAndTheReason) {
   EXPECT_EQ(describe(*refusal), "script.trc:2: the kernel's verifier refused the program: R1 invalid mem access 'scalar'\n  $a = *kptr(0);");
 }
 
+TEST(VerifierLog, LogsOfAllProgramsAreFound) {
+  const std::string messages = "libbpf: loading\nlibbpf: prog 'probe_0': -- BEGIN PROG LOAD LOG --\nfirst\nprocessed 4 insns\n-- END PROG LOAD LOG --\n"
+                               "libbpf: prog 'probe_1': -- BEGIN PROG LOAD LOG --\nunfinished";
+  const auto logs = verifier_logs(messages);
+  ASSERT_EQ(logs.size(), 2U);
+  EXPECT_EQ(logs[0].program, "probe_0");
+  EXPECT_EQ(logs[0].text, "first\nprocessed 4 insns\n");
+  EXPECT_EQ(logs[1].program, "probe_1");
+  EXPECT_EQ(logs[1].text, "unfinished\n");
+  EXPECT_TRUE(verifier_logs("libbpf: nothing of that kind\n").empty());
+}
+
 TEST(VerifierLog, AVerdictBehindAnUnfinishedLineIsFound) {
   const std::string log = std::string(kHead) +
                           "; $a = *kptr(0); @ script.trc:2\n1: (79) r0 = *(u64 *)(r1 +0)BPF program is too large. Processed 1000001 insn\n" + kTail;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "source/suggest.h"
+
 namespace trc {
 namespace {
 
@@ -121,6 +123,54 @@ TEST(Nearest, FindsTyposAndLeavesStrangersAlone) {
   EXPECT_EQ(nearest("x", names), "");
   EXPECT_EQ(nearest_list("printt", names, 5), (std::vector<std::string>{"print", "printf"}));
   EXPECT_EQ(nearest_list("printt", names, 1).size(), 1u);
+}
+
+TEST(Suggest, OnlyWhatIsNearerThanAllOthersIsAnEdit) {
+  Diagnostics diags;
+  Diagnostic& certain = diags.report(Diag::UnknownFunction, {0, 0, 6}, "m");
+  EXPECT_TRUE(suggest(certain, certain.span, "pritnf", {"printf", "print", "pid"}));
+  EXPECT_EQ(certain.hint, "did you mean printf?");
+  ASSERT_EQ(certain.edits.size(), 1u);
+  EXPECT_EQ(certain.edits[0].text, "printf");
+  Diagnostic& either = diags.report(Diag::UnknownFunction, {0, 7, 10}, "m");
+  EXPECT_TRUE(suggest(either, either.span, "foo", {"fox", "fob"}));
+  EXPECT_TRUE(either.edits.empty());
+  Diagnostic& strange = diags.report(Diag::UnknownFunction, {0, 11, 14}, "m");
+  EXPECT_FALSE(suggest(strange, strange.span, "zzz", {"printf"}));
+  EXPECT_TRUE(strange.hint.empty());
+}
+
+TEST(Edits, TheMendedLineIsShownAndTheTextMended) {
+  const SourceFile file("x.bt", "begin {\n\tpritnf(1)\n\tprint(2)\n}\n");
+  Diagnostics diags;
+  diags.report(Diag::UnknownFunction, {0, 9, 15}, "m").with_edit({0, 9, 15}, "printf");
+  diags.report(Diag::SyntaxError, {0, 20, 25}, "n").with_edit({0, 18, 18}, ";");
+  EXPECT_EQ(render(diags, file),
+            "x.bt:2:2-8: ERROR: m\n    pritnf(1)\n    ~~~~~~\nFIX:     printf(1)\n"
+            "x.bt:3:2-7: ERROR: n\n    print(2)\n    ~~~~~\nFIX:     pritnf(1);\n");
+  std::size_t count = 0;
+  EXPECT_EQ(mended(diags, {&file}, 0, count), "begin {\n\tprintf(1);\n\tprint(2)\n}\n");
+  EXPECT_EQ(count, 2u);
+}
+
+TEST(Edits, OfThoseThatOverlapTheFirstCounts) {
+  const SourceFile file("x.bt", "abcdef");
+  Diagnostics diags;
+  diags.report(Diag::SyntaxError, {0, 1, 3}, "m").with_edit({0, 1, 3}, "X");
+  diags.report(Diag::SyntaxError, {0, 2, 4}, "n").with_edit({0, 2, 4}, "Y");
+  diags.report(Diag::SyntaxError, {0, 1, 3}, "o").with_edit({0, 1, 3}, "Z");
+  diags.report(Diag::SyntaxError, {0, 4, 5}, "in a macro").with_edit({0, 4, 5, 1}, "M");
+  diags.report(Diag::SyntaxError, {0, 9, 12}, "beyond the text").with_edit({0, 9, 12}, "B");
+  std::size_t count = 0;
+  EXPECT_EQ(mended(diags, {&file}, 0, count), "aXdef");
+}
+
+TEST(Edits, AreObjectsInJson) {
+  const SourceFile file("x.bt", "ab\ncd\n");
+  Diagnostics diags;
+  diags.report(Diag::SyntaxError, {0, 3, 4}, "m").with_edit({0, 4, 4}, ";");
+  const std::string json = render_json(diags, {&file});
+  EXPECT_NE(json.find("\"edits\": [{\"file\": \"x.bt\", \"line\": 2, \"column\": 2, \"end_line\": 2, \"end_column\": 2, \"text\": \";\"}]"), std::string::npos) << json;
 }
 
 }  // namespace

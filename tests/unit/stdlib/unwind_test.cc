@@ -235,6 +235,23 @@ TEST_F(Walker, FollowsEachKindOfRule) {
   EXPECT_EQ(name.low, 0u);
 }
 
+TEST_F(Walker, FollowsAChangeOfStacks) {
+  const u64 high = kStack + 0x3000, low = kStack + 0x200;
+  rule(0, TRC_UW_RULE(TRC_UW_OTHER_STACK, TRC_UW_FP_SAVED, 0, -16, 16));   // runs on a stack that lies above its caller's
+  set(SP, high), set(BP, low);
+  put(low, high + 0x100), put(low + 8, page_code(1) + 8);
+  rule(1, TRC_UW_RULE(TRC_UW_SP, TRC_UW_FP_SAME, 0, 0, 16));
+  put(low + 24, page_code(2) + 8);
+  rule(2, TRC_UW_RULE(TRC_UW_OTHER_STACK, TRC_UW_FP_SAVED, 0, -16, 16));   // and one below
+  put(high + 0x100, 0), put(high + 0x108, page_code(2) + 9);
+  EXPECT_EQ(walk(), 4u);                                                   // where there is no other stack any more
+  EXPECT_THAT(frames(), ElementsAre(kCode + 0x10, page_code(1) + 8, page_code(2) + 8, page_code(2) + 9));
+  EXPECT_EQ(head.end, TRC_STACK_Root);
+  put(low, low), put(low + 8, kCode + 0x20);                               // in circles
+  EXPECT_LT(walk(1000), 300u);
+  EXPECT_EQ(ended(TRC_STACK_NoRule) + ended(TRC_STACK_Limit), 1u);
+}
+
 TEST_F(Walker, StacksAreSentOnceAndNamedByContent) {
   rule(0, TRC_UW_RULE(TRC_UW_END, 0, 0, 0, 0));
   walk();

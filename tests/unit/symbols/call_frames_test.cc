@@ -49,7 +49,7 @@ struct Section {
 };
 
 std::vector<FrameRow> rows_of(const Section& section, std::size_t index = 0) {
-  CallFrames frames(section.content, kSectionAt, false);
+  CallFrames frames(section.content, kSectionAt, CallFrames::Kind::EhFrame);
   std::vector<FrameRow> rows;
   if (index < frames.functions().size()) frames.append_rows(frames.functions()[index], rows);
   return rows;
@@ -156,10 +156,37 @@ TEST(CallFrames, DamagedEntriesAreLeftOut) {
   EXPECT_THAT(rows_of(section, 1), ElementsAre(row(0x1100, kOther)));
   const std::string whole = section.content;
   for (std::size_t size = 0; size < whole.size(); ++size) {
-    CallFrames frames(std::string_view(whole).substr(0, size), kSectionAt, false);
+    CallFrames frames(std::string_view(whole).substr(0, size), kSectionAt, CallFrames::Kind::EhFrame);
     EXPECT_LE(frames.functions().size(), 2U);
     std::vector<FrameRow> rows;
     for (const auto& function : frames.functions()) frames.append_rows(function, rows);
+  }
+}
+
+/// A .debug_frame section of one CIE and functions at 0x1000 and, as the linker leaves one that it has dropped, at 0; `wide`: 64-bit DWARF.
+std::string debug_frame(bool wide, const std::string& program) {
+  const auto number = [&](std::uint64_t value) { return wide ? bytes(value) : bytes(static_cast<std::uint32_t>(value)); };
+  const auto entry = [&](const std::string& content) { return (wide ? bytes(~std::uint32_t{0}) : "") + number(content.size()) + content; };
+  std::string content = entry(number(8) + "no CIE begins there");
+  const std::uint64_t common = content.size();
+  content += entry(number(~std::uint64_t{0}) + std::string("\x03\0\x01\x78\x10", 5) + kUsualStart);
+  for (const std::uint64_t start : {std::uint64_t{0}, std::uint64_t{0x1000}}) {
+    content += entry(number(common) + bytes(start) + bytes<std::uint64_t>(0x100) + program);
+  }
+  return content;
+}
+
+TEST(CallFrames, OfDebuggersInBothFormats) {
+  for (const bool wide : {false, true}) {
+    const std::string content = debug_frame(wide, "\x41\x0e\x10\x86\x02");   // push rbp
+    CallFrames frames(content, 0, CallFrames::Kind::DebugFrame);
+    ASSERT_EQ(frames.functions().size(), 1U);
+    std::vector<FrameRow> rows;
+    frames.append_rows(frames.functions()[0], rows);
+    EXPECT_THAT(rows, ElementsAre(row(0x1000, sp(8)), row(0x1001, saved(TRC_UW_SP, 16, -16))));
+    for (std::size_t size = 0; size < content.size(); ++size) {
+      EXPECT_LE(CallFrames(std::string_view(content).substr(0, size), 0, CallFrames::Kind::DebugFrame).functions().size(), 1U);
+    }
   }
 }
 
@@ -168,8 +195,8 @@ TEST(CallFrames, AZeroLengthIsTheEndWhereThatIsWanted) {
   section.function("");
   section.content += std::string(4, '\0');
   section.function("");
-  EXPECT_EQ(CallFrames(section.content, kSectionAt, false).functions().size(), 2U);
-  EXPECT_EQ(CallFrames(section.content, kSectionAt, true).functions().size(), 1U);
+  EXPECT_EQ(CallFrames(section.content, kSectionAt, CallFrames::Kind::EhFrame).functions().size(), 2U);
+  EXPECT_EQ(CallFrames(section.content, kSectionAt, CallFrames::Kind::EhFrameToZero).functions().size(), 1U);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -155,6 +156,17 @@ TEST_F(OwnCode, IsNamedByThePerfMapAsItGrows) {
   EXPECT_EQ(symbols.user(pid_, address() + 0x20).symbol, "");
   tell(address() + 0x20, "second");
   EXPECT_EQ(symbols.user(pid_, address() + 0x20).symbol, "second");
+}
+
+TEST_F(OwnCode, IsNamedByAPerfMapThatCameBetweenALookAndItsFirstRun) {
+  Symbolizer symbols;
+  symbols.snapshot(pid_);
+  EXPECT_EQ(symbols.user(pid_, address()).symbol, "");
+  tell(address(), "first");
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  const auto ran = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+  EXPECT_EQ(symbols.user(pid_, address(), ran).symbol, "first");
 }
 
 TEST_F(OwnCode, AMapOfAnotherUserOrAnEarlierProcessIsNotBelieved) {

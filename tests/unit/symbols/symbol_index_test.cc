@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <fstream>
 #include <sstream>
@@ -10,6 +11,7 @@
 #include "symbols/debug_file.h"
 #include "symbols/elf_file.h"
 #include "symbols/xz.h"
+#include "symbols/zlib.h"
 #include "unit/build_program.h"
 
 namespace trc::symbols {
@@ -137,6 +139,17 @@ TEST_F(SmallProgram, SymbolsPackedInTheFileItself) {
             0);
   EXPECT_EQ(name_at(index_of(packed), address_of("hidden") + 1), "hidden+1");
   EXPECT_NE((*ElfFile::open(packed))->find("hidden"), nullptr);   // and a probe finds it
+}
+
+TEST(Zlib, Bounds) {
+  std::string plain(3 << 20, '\0'), packed(::compressBound(plain.size()), '\0');
+  uLongf size = packed.size();
+  ASSERT_EQ(::compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(plain.data()), plain.size()), Z_OK);
+  packed.resize(size);
+  EXPECT_EQ(unpack_zlib(packed, 3 << 20)->size(), 3U << 20);
+  EXPECT_FALSE(unpack_zlib(packed, (3 << 20) - 1));
+  EXPECT_FALSE(unpack_zlib(packed.substr(0, packed.size() / 2), 3 << 20));
+  EXPECT_FALSE(unpack_zlib("", 100));
 }
 
 TEST(Xz, Bounds) {

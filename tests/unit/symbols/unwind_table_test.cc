@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -16,6 +18,7 @@
 #include "base/read_file.h"
 #include "base/strings.h"
 #include "stdlib/unwind_abi.h"
+#include "symbols/debug_file.h"
 #include "symbols/elf_file.h"
 #include "symbols/elf_reader.h"
 #include "symbols/process_maps.h"
@@ -228,6 +231,51 @@ TEST_F(UnwindTableTest, FindsTheSameWithoutSectionHeaders) {
   for (std::size_t i = 0; i < table.rows.size(); ++i) EXPECT_EQ(table.rows[i].offset, expected.rows[i].offset);
 }
 
+constexpr const char* kForDebuggers = "-O2 -g -fomit-frame-pointer -fno-asynchronous-unwind-tables";
+
+TEST_F(UnwindTableTest, AgreesWithReadelfOnProgramsWithFramesForDebuggers) {
+  compare(folder_.compile("program", kProgram, kForDebuggers), 10);
+  compare(folder_.compile("packed", kProgram, std::string(kForDebuggers) + " -Wl,--compress-debug-sections=zlib"), 10);
+}
+
+TEST_F(UnwindTableTest, FramesForDebuggersAreAddedToThoseOfTheProgram) {
+  const auto path_of_both = folder_.path("both");
+  folder_.compile("one", "int one(int x) { return x * 3; }", "-O2 -c");
+  folder_.compile("two", "int one(int); int main(int c, char **v) { return one(c) + one(3); }", std::string(kForDebuggers) + " -c");
+  ASSERT_EQ(std::system(("cc -o " + path_of_both + " -x none " + folder_.path("one") + " " + folder_.path("two")).c_str()), 0);
+  compare(path_of_both, 5);
+  const auto file = ElfFile::open(path_of_both).value();
+  const UnwindTable table = table_of(path_of_both);
+  for (const char* name : {"one", "main"}) EXPECT_NE(rule_at(table, *file->file_offset(file->find(name)->address)), std::uint64_t{TRC_UW_NONE}) << name;
+}
+
+TEST_F(UnwindTableTest, FramesForDebuggersAreFoundInTheDebugFile) {
+  const std::string whole = folder_.compile("program", kProgram, kForDebuggers), bare = folder_.path("bare");
+  const UnwindTable expected = table_of(whole);
+  const auto make = [&](const std::string& more) {
+    return std::system(("objcopy --only-keep-debug " + whole + " " + bare + ".debug && objcopy --strip-all " + more + " " + whole + " " + bare).c_str());
+  };
+  ASSERT_EQ(make(""), 0);
+  const FilePlace place{.path = bare, .root = "", .debug_folder = folder_.path("debug")};
+  const auto table = [&] {
+    auto built = build_unwind_table(ElfReader::open(bare).value(), &place);
+    EXPECT_TRUE(built);
+    return built ? std::move(*built) : UnwindTable{};
+  };
+  const auto is_whole = [&] { return table().rows.size() == expected.rows.size(); };
+  EXPECT_FALSE(is_whole());
+  ASSERT_EQ(make("--add-gnu-debuglink=" + bare + ".debug"), 0);
+  EXPECT_TRUE(is_whole());
+  EXPECT_LT(table_of(bare).rows.size(), expected.rows.size());   // when it is not looked for
+  ASSERT_EQ(make(""), 0);
+  const std::string id = read_build_id(ElfReader::open(bare).value());
+  ASSERT_GT(id.size(), 2U);
+  const std::string folder = place.debug_folder + "/.build-id/" + id.substr(0, 2);
+  std::filesystem::create_directories(folder);
+  std::filesystem::rename(bare + ".debug", folder + "/" + id.substr(2) + ".debug");
+  EXPECT_TRUE(is_whole());
+}
+
 TEST_F(UnwindTableTest, OffsetsAreThoseOfTheFile) {
   // At another address than in the file, as in programs that are not relocatable.
   const std::string path = folder_.compile("program", kProgram, "-no-pie -O1");
@@ -256,9 +304,9 @@ TEST_F(UnwindTableTest, OtherArchitecturesAreRefused) {
 TEST(UnwindTable, CanBeGivenUp) {
   const auto file = ElfReader::open("/proc/self/exe").value();
   std::atomic<bool> given_up = true;
-  EXPECT_FALSE(build_unwind_table(file, &given_up));
+  EXPECT_FALSE(build_unwind_table(file, nullptr, &given_up));
   given_up = false;
-  EXPECT_TRUE(build_unwind_table(file, &given_up));
+  EXPECT_TRUE(build_unwind_table(file, nullptr, &given_up));
 }
 
 }  // namespace

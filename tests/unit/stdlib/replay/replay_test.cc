@@ -263,25 +263,8 @@ class Stopped {
 
   /// Runs to the first instruction of a function of the executable.
   bool run_to(const std::string& function) {
-    const auto file = trc::symbols::ElfReader::open(executable_);
-    if (!is_alive_ || !file) return false;
-    u64 place = 0;
-    const auto *symbols = file->section(".symtab"), *strings = file->section(".strtab");
-    if (symbols != nullptr && strings != nullptr) {
-      const std::string names = file->read(*strings);
-      file->for_each_symbol(*symbols, [&](const trc::symbols::ElfSymbol& symbol) {
-        if (symbol.name < names.size() && function == names.data() + symbol.name) place = symbol.value;
-      });
-    }
+    const u64 place = is_alive_ ? symbol(function) : 0;
     if (place == 0) return false;
-    struct stat own{};
-    if (stat(executable_.c_str(), &own) != 0) return false;
-    for (const Mapping& m : mappings_of(pid_)) {
-      if (file->type() == ET_DYN && m.offset == 0 && m.inode == own.st_ino) {
-        place += m.start;
-        break;
-      }
-    }
     const long code = ptrace(PTRACE_PEEKTEXT, pid_, place, nullptr);
     ptrace(PTRACE_POKETEXT, pid_, place, (code & ~0xffl) | 0xcc);
     if (!go_on(PTRACE_CONT, SIGTRAP)) return false;
@@ -290,6 +273,28 @@ class Stopped {
     if (registers.rip != place + 1) return false;
     registers.rip = place;
     return ptrace(PTRACE_SETREGS, pid_, nullptr, &registers) == 0;
+  }
+  /// Where a symbol of the executable lies in the process; 0: there is none.
+  u64 symbol(const std::string& wanted) const {
+    const auto file = trc::symbols::ElfReader::open(executable_);
+    if (!file) return 0;
+    u64 place = 0;
+    const auto *symbols = file->section(".symtab"), *strings = file->section(".strtab");
+    if (symbols != nullptr && strings != nullptr) {
+      const std::string names = file->read(*strings);
+      file->for_each_symbol(*symbols, [&](const trc::symbols::ElfSymbol& symbol) {
+        if (symbol.name < names.size() && wanted == names.data() + symbol.name) place = symbol.value;
+      });
+    }
+    struct stat own{};
+    if (place == 0 || stat(executable_.c_str(), &own) != 0) return 0;
+    for (const Mapping& m : mappings_of(pid_)) {
+      if (file->type() == ET_DYN && m.offset == 0 && m.inode == own.st_ino) {
+        place += m.start;
+        break;
+      }
+    }
+    return place;
   }
   /// Runs to where the system call was entered.
   bool run_to_call(u64 number) {
@@ -474,6 +479,20 @@ TEST_F(Replay, EveryInstructionOfACallIntoALibrary) {
   }
   EXPECT_GE(whole, 20u);
   RecordProperty("cut", static_cast<int>(cut));
+}
+
+// Functions that the program has made itself, without tables and mostly without frame pointers; it knows where each call returns to.
+TEST_F(Replay, GeneratedCode) {
+  constexpr std::size_t kDepth = 40;
+  Stopped process({program("generated"), std::to_string(kDepth)});
+  ASSERT_TRUE(process.run_to("generated_bottom"));
+  record(process);
+  const std::vector<u64> frames = walk(process);
+  EXPECT_EQ(end_, TRC_STACK_Root);
+  std::vector<u64> truth(2 * kDepth + 1);
+  ASSERT_EQ(bpf_probe_read_user(truth.data(), static_cast<unsigned>(truth.size() * 8), reinterpret_cast<void*>(process.symbol("generated_truth"))), 0);
+  ASSERT_GT(frames.size(), truth.size() + 2);
+  EXPECT_THAT(std::vector<u64>(frames.begin() + 2, frames.begin() + 2 + static_cast<long>(truth.size())), ElementsAreArray(truth));
 }
 
 TEST_F(Replay, InTheVdso) {
