@@ -369,7 +369,7 @@ class Facts final : public lang::FunctionFacts {
       if (!add(i)) return;
     }
     if (arguments_.empty() && why_.empty()) {
-      why_ = functions_.size() == 1 ? "the function has no arguments" : "the functions that match have no argument of the same name, type and place";
+      why_ = functions_.size() == 1 ? "the debug information names no arguments of this function" : "the functions that match have no argument of the same name, type and place";
     }
   }
 

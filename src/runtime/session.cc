@@ -95,8 +95,7 @@ class Session {
         actions_(image, engine, sink, decode_, messages_, action_options()),
         losses_(image, engine, sink, messages_, options.all_warnings),
         scope_(make_scope(options, child_.get())),
-        attacher_(image, engine, facts, scope_, names_, messages_) {
-  }
+        attacher_(image, engine, facts, scope_, names_, messages_) {}
 
   Result<int> run();
 
