@@ -389,7 +389,7 @@ static s64 code_step(u32 number, struct walk_context *context) {
 }
 
 /// The rule for a place that no table describes, by the code that is left there until it returns (code_ahead.h). TRC_UW_NONE if that is not told.
-/// Part of its callers: the kernel follows calls 8 deep, and here they are deepest.
+/// trc_walk_start_of_stack() has it as a part: the kernel follows calls 8 deep, and there they are deepest.
 TRC_LOCAL u64 code_ahead(struct trc_walk *walk, u64 place) {
   if (bpf_probe_read_user(walk->node, TRC_CODE_BYTES, (const void *)place) != 0) {
     u64 rest = PAGE_BYTES - (place & (PAGE_BYTES - 1));   // the next page may not be there
@@ -402,6 +402,11 @@ TRC_LOCAL u64 code_ahead(struct trc_walk *walk, u64 place) {
   struct walk_context context = {walk};
   bpf_loop(TRC_CODE_INSTRUCTIONS, (void *)code_step, &context, 0);
   return walk->code.rule;
+}
+
+TRC_GLOBAL u64 trc_walk_code_ahead(u32 index) {
+  struct trc_walk *walk = walk_at(index);
+  return walk ? code_ahead(walk, walk->ip) : TRC_UW_NONE;
 }
 
 #define START_BYTES 512    // that the code which calls main() uses, or start_routine()
@@ -545,7 +550,7 @@ TRC_LOCAL s64 walk_frame(struct walk_context *context, const int tables, const i
     if (walk->map.file.state == TRC_UW_FILE_ASKED) return ends(walk, TRC_STACK_NotLoaded);
     rule = rule_at(walk, place + walk->map.table_bias);
     by_code = TRC_UW_RULE_KIND(rule) == TRC_UW_NONE;
-    if (by_code) rule = code_ahead(walk, walk->ip);
+    if (by_code) rule = trc_walk_code_ahead(walk->index);
   }
   u64 low = walk->sp;
   s64 last = step(walk, rule, by_code);
