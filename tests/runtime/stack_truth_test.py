@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -45,6 +46,8 @@ if not there:
     gdb.execute("set stop-on-solib-events 0")
     gdb.execute("continue")
 frame = gdb.newest_frame()
+if "@plt" in gdb.execute("info symbol %d" % frame.pc(), to_string=True):
+    print("gdb missed the libraries")
 while frame is not None:
     if frame.type() in (gdb.NORMAL_FRAME, gdb.SIGTRAMP_FRAME):
         print("frame %x" % frame.pc())
@@ -57,8 +60,13 @@ def gdb_frames(command, place):
     with tempfile.NamedTemporaryFile("w", suffix=".py") as script:
         script.write(GDB_SCRIPT.replace("PLACE", repr(place)))
         script.flush()
-        done = subprocess.run(["gdb", "-q", "-batch", "-nx", "-x", script.name, "--args", *command], env=ENVIRONMENT, capture_output=True, text=True,
-                              timeout=200)
+        for _ in range(5):
+            done = subprocess.run(["gdb", "-q", "-batch", "-nx", "-x", script.name, "--args", *command], env=ENVIRONMENT, capture_output=True, text=True,
+                                  timeout=200)
+            # It is told of them by a breakpoint in the dynamic linker, where a tracer's may be at the same time. Then it stops in the wrong place.
+            if "gdb missed the libraries" not in done.stdout:
+                break
+            time.sleep(2)
     frames = re.findall(r"^frame ([0-9a-f]+)$", done.stdout, re.M)
     if not frames:
         raise AssertionError(f"gdb shows no stack\n{done.stdout}{done.stderr}")
