@@ -26,8 +26,11 @@ static inline int trc_code_step(struct trc_code *code, const unsigned char *byte
 #define IMM32(n) ((int)((unsigned)BYTE(n) | (unsigned)BYTE((n) + 1) << 8 | (unsigned)BYTE((n) + 2) << 16 | (unsigned)BYTE((n) + 3) << 24))
   if (code->at > TRC_CODE_BYTES - 8) return 1;   // no instruction here is longer than that
   if (BYTE(0) == 0xf3 && BYTE(1) == 0xc3) code->at++;   // repz ret
-  unsigned rex = 0;
-  if ((BYTE(0) & 0xf0) == 0x40) rex = BYTE(0), code->at++;
+  // Without a branch: the verifier would follow all that comes with a prefix, and all without one.
+  unsigned rest = (BYTE(0) & 0xf0) ^ 0x40;
+  __asm__ volatile("" : "+r"(rest));
+  const unsigned has_rex = (rest - 1) >> 31, rex = BYTE(0) & -has_rex;
+  code->at += has_rex;
   const unsigned op = BYTE(0), next = BYTE(1), third = BYTE(2);
   const unsigned wide = rex & 8, to = (next & 7) | (rex & 1) << 3;   // the register that is written in a mod/rm byte, or else in the opcode
   if (op == 0xe8 && code->hands_on == 1) {
