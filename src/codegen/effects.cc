@@ -93,33 +93,51 @@ struct Parts {
   void operator()(const Return& op) const { of(op.value); }
 };
 
-bool is_loop(const Statement& statement) {
-  return std::holds_alternative<While>(statement.op) || std::holds_alternative<ForRange>(statement.op) || std::holds_alternative<ForMap>(statement.op);
-}
+template <class... Operations, class Node>
+bool is_any_of(const Node& node) { return (std::holds_alternative<Operations>(node.op) || ...); }
 
-template <class Node>
-bool node_leaves_loop(const Node& node) {
+bool is_loop(const Statement& statement) { return is_any_of<While, ForRange, ForMap>(statement); }
+
+enum class Finding { Yes, No, LookInside };
+
+/// Whether `find` says Yes of the value or statement, or of a part of it where it says that parts count.
+template <class Node, class Find>
+bool has(const Node& node, const Find& find) {
+  const Finding itself = find(node);
+  if (itself != Finding::LookInside) return itself == Finding::Yes;
   bool found = false;
-  const Parts parts{[&](const Value& part) { found = found || node_leaves_loop(part); },
-                    [&](const Statement& part) { found = found || node_leaves_loop(part); }};
-  if constexpr (std::is_same_v<Node, Statement>) {
-    if (std::holds_alternative<Break>(node.op) || std::holds_alternative<Continue>(node.op)) return true;
-    if (is_loop(node)) return false;   // its own
-  }
+  const Parts parts{[&](const Value& part) { found = found || has(part, find); }, [&](const Statement& part) { found = found || has(part, find); }};
   std::visit(parts, node.op);
   return found;
 }
 
-template <class Node>
-bool node_takes_stacks(const Node& node) {
-  if constexpr (std::is_same_v<Node, Value>) {
-    if (std::holds_alternative<CaptureStack>(node.op) || std::holds_alternative<StackLength>(node.op)) return true;
+struct LeavesLoop {
+  Finding operator()(const Value&) const { return Finding::LookInside; }
+  Finding operator()(const Statement& statement) const {
+    if (is_any_of<Break, Continue>(statement)) return Finding::Yes;
+    return is_loop(statement) ? Finding::No : Finding::LookInside;   // a loop in it is left itself
   }
-  bool found = false;
-  const Parts parts{[&](const Value& part) { found = found || node_takes_stacks(part); }, [&](const Statement& part) { found = found || node_takes_stacks(part); }};
-  std::visit(parts, node.op);
-  return found;
-}
+};
+
+struct TakesStacks {
+  Finding operator()(const Value& value) const { return is_any_of<CaptureStack, StackLength>(value) ? Finding::Yes : Finding::LookInside; }
+  Finding operator()(const Statement&) const { return Finding::LookInside; }
+};
+
+struct LeavesProgram {
+  Finding operator()(const Value&) const { return Finding::LookInside; }
+  Finding operator()(const Statement& statement) const {
+    const auto* end = std::get_if<Return>(&statement.op);
+    return end && end->leaves_program ? Finding::Yes : Finding::LookInside;
+  }
+};
+
+struct Writes {
+  Finding operator()(const Value& value) const {
+    return is_any_of<Sequence, IncrementSlot, IncrementMap, MapDelete, CallFunction>(value) ? Finding::Yes : Finding::LookInside;
+  }
+  Finding operator()(const Statement&) const { return Finding::Yes; }
+};
 
 template <class Node>
 void add_changed_slots(const Node& node, std::set<SlotId>& slots) {
@@ -135,18 +153,6 @@ void add_changed_slots(const Node& node, std::set<SlotId>& slots) {
   std::visit(parts, node.op);
 }
 
-template <class Node>
-bool node_leaves_program(const Node& node) {
-  bool found = false;
-  const Parts parts{[&](const Value& part) { found = found || node_leaves_program(part); },
-                    [&](const Statement& part) { found = found || node_leaves_program(part); }};
-  if constexpr (std::is_same_v<Node, Statement>) {
-    if (const auto* end = std::get_if<Return>(&node.op)) found = end->leaves_program;
-  }
-  std::visit(parts, node.op);
-  return found;
-}
-
 /// An update of a map is a look-up, an insertion and what to do when either fails.
 constexpr std::size_t kMapWeight = 5, kAggregateWeight = 15;
 
@@ -154,8 +160,8 @@ template <class Node>
 std::size_t node_weight(const Node& node) {
   std::size_t sum = 1;
   if constexpr (std::is_same_v<Node, Statement>) {
-    if (std::holds_alternative<MapSet>(node.op) || std::holds_alternative<MapAdd>(node.op) || std::holds_alternative<Emit>(node.op)) sum = kMapWeight;
-    if (std::holds_alternative<MapAggregate>(node.op)) sum = kAggregateWeight;
+    if (is_any_of<MapSet, MapAdd, Emit>(node)) sum = kMapWeight;
+    if (is_any_of<MapAggregate>(node)) sum = kAggregateWeight;
   }
   const Parts parts{[&](const Value& part) { sum += node_weight(part); }, [&](const Statement& part) { sum += node_weight(part); }};
   std::visit(parts, node.op);
@@ -164,20 +170,12 @@ std::size_t node_weight(const Node& node) {
 
 }  // namespace
 
-bool writes(const Value& value) {
-  const bool itself = std::holds_alternative<Sequence>(value.op) || std::holds_alternative<IncrementSlot>(value.op) ||
-                      std::holds_alternative<IncrementMap>(value.op) || std::holds_alternative<MapDelete>(value.op) ||
-                      std::holds_alternative<CallFunction>(value.op);
-  if (itself) return true;
-  bool found = false;
-  std::visit(Parts{[&](const Value& part) { found = found || writes(part); }, [&](const Statement&) { found = true; }}, value.op);
-  return found;
-}
+bool writes(const Value& value) { return has(value, Writes()); }
 
 std::size_t weight(const Statement& statement) { return node_weight(statement); }
 
 bool take_stacks(const Statements& body) {
-  return std::any_of(body.begin(), body.end(), [](const Statement& statement) { return node_takes_stacks(statement); });
+  return std::any_of(body.begin(), body.end(), [](const Statement& statement) { return has(statement, TakesStacks()); });
 }
 
 std::set<SlotId> changed_slots(const Statements& body, const Value* condition) {
@@ -187,8 +185,8 @@ std::set<SlotId> changed_slots(const Statements& body, const Value* condition) {
   return slots;
 }
 
-bool leaves_program(const Statement& statement) { return node_leaves_program(statement); }
+bool leaves_program(const Statement& statement) { return has(statement, LeavesProgram()); }
 
-bool leaves_loop(const Statement& statement) { return node_leaves_loop(statement); }
+bool leaves_loop(const Statement& statement) { return has(statement, LeavesLoop()); }
 
 }  // namespace trc::codegen
